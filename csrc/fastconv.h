@@ -1,0 +1,197 @@
+/* fastconv.h: the engine's whole public interface, and the only header Cython includes.
+ *
+ * A descriptor says *what* is computed, a plan says *how* (algorithm, blocking, workspace), execute runs it.
+ * One- and two-dimensional problems are three-dimensional ones with unit axes: spatial arrays hold depth, height, width.
+ * Tensors are addressed by element strides, so channels-first, channels-last and any view of them are the same code.
+ * Nothing here prints, exits or aborts; every call that can fail returns an fc_status. */
+#ifndef FASTCONV_H
+#define FASTCONV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FC_SPATIAL = 3, FC_AXES = 5, FC_MAX_EPILOGUE = 4 };
+
+typedef enum fc_status {
+    FC_OK,
+    FC_INVALID,     /* the caller's mistake: sizes, strides or pointers that make no sense */
+    FC_UNSUPPORTED, /* valid, but nobody filled this combination */
+    FC_NO_MEMORY,
+    FC_OVERFLOW,            /* a size product does not fit in 63 bits */
+    FC_WORKSPACE_TOO_SMALL, /* the given workspace, or workspace_limit, is below what one thread needs */
+} fc_status;
+
+typedef enum fc_dtype { FC_FLOAT32, FC_FLOAT64, FC_BFLOAT16, FC_INT8, FC_INT32 } fc_dtype;
+typedef enum fc_pass { FC_FORWARD, FC_BACKWARD_DATA, FC_BACKWARD_WEIGHTS } fc_pass;
+typedef enum fc_layout { FC_CHANNELS_FIRST, FC_CHANNELS_LAST, FC_BLOCKED } fc_layout;
+typedef enum fc_border { FC_CONSTANT, FC_REFLECT, FC_SYMMETRIC, FC_EDGE, FC_WRAP } fc_border;
+typedef enum fc_accuracy { FC_DEFAULT, FC_STRICT, FC_FAST } fc_accuracy;
+typedef enum fc_activation { FC_IDENTITY, FC_RELU, FC_RELU6, FC_LEAKY_RELU } fc_activation;
+typedef enum fc_epilogue_kind { FC_BIAS, FC_SCALE, FC_RESIDUAL, FC_ACTIVATE, FC_POOL2X2 } fc_epilogue_kind;
+
+/* One step applied to the register tile before its only store; steps run in the order of the list. */
+typedef struct fc_epilogue {
+    fc_epilogue_kind kind;
+    fc_activation activation; /* FC_ACTIVATE only */
+    double parameter;         /* slope of FC_LEAKY_RELU */
+} fc_epilogue;
+
+/* ---- library ------------------------------------------------------------------------------------------------- */
+
+const char *fc_status_message(fc_status status);
+const char *fc_version(void);
+
+typedef struct fc_cpu_info {
+    char name[64];                   /* brand string, "unknown" where the CPU does not tell */
+    const char *arch;                /* "x86_64", "aarch64", "other" */
+    int64_t l1_bytes, l2_bytes, l3_bytes; /* data caches seen by one core; defaults where the system does not tell */
+    int logical_cpus;                /* CPUs this process may run on */
+    int openmp;                      /* _OPENMP, or 0 for a serial build */
+} fc_cpu_info;
+void fc_cpu(fc_cpu_info *info);
+
+int fc_isa_count(void);              /* ISAs compiled into this build, weakest first */
+const char *fc_isa_name(int index);
+int fc_isa_supported(int index);     /* by this CPU and its operating system */
+int fc_isa(void);                    /* the active one; at start the best supported, or FASTCONV_ISA */
+fc_status fc_set_isa(int index);     /* FC_UNSUPPORTED if this CPU lacks it; plans keep the ISA they were made with */
+fc_status fc_isa_environment(void);  /* FC_INVALID: FASTCONV_ISA names no ISA; FC_UNSUPPORTED: this CPU lacks it */
+
+int fc_threads(void);                /* default number of threads of a call */
+fc_status fc_set_threads(int count); /* count >= 1 */
+int64_t fc_scratch_bytes(void);      /* bytes the scratch pool holds for the next calls */
+void fc_scratch_trim(void);          /* gives them back */
+
+/* ---- convolution --------------------------------------------------------------------------------------------- */
+
+/* forward:           y[n,o,p] = epilogue( sum_{c,k} x[n,c, p*stride + k*dilation - pad] * w[o,c,k] )   (groups apart)
+ * backward_data:     x (=dx) from y (=dy) and w; the epilogue applies to x, so it is transposed convolution as well
+ * backward_weights:  w (=dw) from x and y (=dy); bias (=db) if given
+ * flip reverses the spatial axes of w. Strides count elements: x (n,c,d,h,w), y (n,c,d,h,w), w (o, i/groups, kd,kh,kw). */
+typedef struct fc_conv_desc {
+    uint32_t struct_size; /* sizeof(fc_conv_desc): later versions append fields */
+    fc_pass pass;
+    fc_dtype input_type, weight_type, accumulator_type, output_type;
+    fc_layout input_layout, output_layout;
+    int64_t n, ic, oc, groups;
+    int64_t in[FC_SPATIAL], out[FC_SPATIAL], kernel[FC_SPATIAL];
+    int64_t stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL]; /* pad: before the first element */
+    int64_t x_stride[FC_AXES], w_stride[FC_AXES], y_stride[FC_AXES], residual_stride[FC_AXES];
+    fc_border border;
+    double border_value; /* FC_CONSTANT */
+    int flip;
+    fc_accuracy accuracy;
+    int algorithm;           /* row of the ordered list, or -1: the cheapest supported */
+    int prepared;            /* weights come packed by fc_conv_pack */
+    int64_t workspace_limit; /* bytes, or -1 */
+    int epilogue_count;
+    fc_epilogue epilogue[FC_MAX_EPILOGUE];
+} fc_conv_desc;
+
+typedef struct fc_conv_plan fc_conv_plan;
+
+/* One row of the ordered list, seen by one descriptor. */
+typedef struct fc_conv_candidate {
+    const char *name;
+    fc_status status;        /* FC_OK, FC_UNSUPPORTED, or FC_WORKSPACE_TOO_SMALL */
+    const char *reason;      /* why not, or when it wins; static text */
+    double cost;             /* predicted cycles on one core */
+    double macs;             /* multiply-adds it does, taps on padding included */
+    int64_t workspace_bytes; /* for one thread */
+} fc_conv_candidate;
+
+int fc_conv_algorithm_count(void);
+const char *fc_conv_algorithm_name(int row);
+fc_status fc_conv_candidates(const fc_conv_desc *desc, fc_conv_candidate *rows); /* rows[fc_conv_algorithm_count()] */
+
+fc_status fc_conv_plan_create(const fc_conv_desc *desc, fc_conv_plan **plan);
+void fc_conv_plan_destroy(fc_conv_plan *plan); /* NULL is allowed */
+int fc_conv_plan_algorithm(const fc_conv_plan *plan);
+int64_t fc_conv_plan_workspace(const fc_conv_plan *plan, int threads);
+int64_t fc_conv_plan_packed(const fc_conv_plan *plan); /* bytes of packed weights, 0 if this algorithm packs none */
+fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, int threads);
+
+/* The tensor that the pass computes is written, the others are only read; it may overlap none of them.
+ * packed: from fc_conv_pack when desc.prepared, else NULL. workspace: NULL lets the scratch pool serve.
+ * threads <= 0 means fc_threads(). */
+typedef struct fc_conv_args {
+    void *x, *w, *y;
+    void *bias;           /* [channels written], read by the FC_BIAS epilogue; written by backward_weights if not NULL */
+    const void *residual; /* shaped as the written tensor, strides of desc.residual_stride */
+    const void *packed;
+    void *workspace;
+    int64_t workspace_bytes;
+    int threads;
+} fc_conv_args;
+fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args);
+
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+
+typedef enum fc_pool_kind { FC_POOL_MAX, FC_POOL_AVG, FC_POOL_LP, FC_POOL_UNPOOL } fc_pool_kind;
+typedef enum fc_pool_ties { FC_TIES_FIRST, FC_TIES_SPLIT, FC_TIES_ALL } fc_pool_ties;
+
+/* Windows: output index p covers p*stride + k*dilation - pad, clipped to the input; adaptive windows are
+ * floor(p*in/out) .. ceil((p+1)*in/out) and ignore kernel, stride, dilation, pad.
+ * forward: y (and indices for max) from x. backward_data: dx from dy, and x (max without indices, lp), indices (max), y (lp).
+ * unpool: forward scatters x to y at indices; backward gathers dy at indices into dx.
+ * Indices are flat within one input plane (d*ih + h)*iw + w. */
+typedef struct fc_pool_desc {
+    uint32_t struct_size;
+    fc_pass pass; /* FC_FORWARD or FC_BACKWARD_DATA */
+    fc_pool_kind kind;
+    fc_dtype type;
+    int64_t n, c;
+    int64_t in[FC_SPATIAL], out[FC_SPATIAL], kernel[FC_SPATIAL];
+    int64_t stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL];
+    int64_t pad_end[FC_SPATIAL]; /* counted by count_include_pad */
+    int64_t x_stride[FC_AXES], y_stride[FC_AXES], index_stride[FC_AXES];
+    int64_t dx_stride[FC_AXES], dy_stride[FC_AXES]; /* backward only */
+    int adaptive;
+    fc_pool_ties ties;
+    int count_include_pad;
+    int64_t divisor; /* avg: 0 = size of the window, else this */
+    double p;        /* lp: (sum |x|^p)^(1/p), p = INFINITY is max |x| */
+    int lp_signed;   /* lp: PyTorch's formula sign(s)*relu(|s|) with s the mean of x^p times the kernel size, then ^(1/p) */
+} fc_pool_desc;
+
+typedef struct fc_pool_args {
+    const void *x, *dy;
+    void *y, *dx;
+    int64_t *indices; /* NULL: not wanted (forward), recomputed from x (backward of max) */
+    int threads;
+} fc_pool_args;
+fc_status fc_pool_execute(const fc_pool_desc *desc, const fc_pool_args *args);
+
+/* ---- the other layers ---------------------------------------------------------------------------------------- */
+
+/* Elementwise over `count` contiguous elements; out may be the input itself. */
+fc_status fc_activation_forward(fc_dtype type, fc_activation kind, double parameter, int64_t count, const void *x,
+                                void *y, int threads);
+/* dx = dy * activation'(.), the derivative read off the forward's output y (relu' = 1 where y > 0). */
+fc_status fc_activation_backward(fc_dtype type, fc_activation kind, double parameter, int64_t count, const void *y,
+                                 const void *dy, void *dx, int threads);
+
+/* y[n][o] = sum_i x[n][i] w[o][i] + b[o]; row-major, contiguous. act is applied to y. b may be NULL. */
+fc_status fc_linear_forward(fc_dtype type, int64_t n, int64_t in, int64_t out, const void *x, const void *w,
+                            const void *b, fc_activation act, double parameter, void *y, int threads);
+/* dx[n][i] = sum_o dy[n][o] w[o][i]; dw[o][i] = sum_n dy[n][o] x[n][i]; db[o] = sum_n dy[n][o]. Each may be NULL. */
+fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t in, int64_t out, const void *x, const void *w,
+                             const void *dy, void *dx, void *dw, void *db, int threads);
+
+/* Rows of classes, contiguous. softmax: y = exp(x - max) / sum. backward: dx = y * (dy - sum(dy*y)). */
+fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads);
+fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
+                              int threads);
+/* losses[r] = logsumexp(x[r]) - x[r][label[r]]; dx (may be NULL) = (softmax(x) - onehot) * scale.
+ * FC_INVALID if a label is outside 0..classes-1. */
+fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x, const int64_t *labels,
+                                   double scale, void *losses, void *dx, int threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

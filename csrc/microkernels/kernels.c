@@ -1,0 +1,62 @@
+/* kernels.c: every leaf kernel of one ISA and element type, compiled once for each (csrc/isas.txt), and their table. */
+#include "microkernels/kernels.h"
+
+#include "simd/simd.h"
+
+#if defined(FC_ISA_avx512) || defined(FC_ISA_neon)
+#define FC_REGISTERS 32
+#else
+#define FC_REGISTERS 16
+#endif
+
+#define FC_STRING_(x) #x
+#define FC_STRING(x) FC_STRING_(x)
+
+#include "microkernels/copy.h"
+#include "microkernels/corr.h"
+#include "microkernels/dot.h"
+#include "microkernels/ops.h"
+#include "microkernels/pool.h"
+
+extern const fc_kernels FC_NAME(fc_kernels);
+const fc_kernels FC_NAME(fc_kernels) = {
+    .isa = FC_STRING(FC_ISA),
+    .lanes = VLANES,
+    .element = sizeof(real),
+#if FC_REGISTERS == 32
+    .mr = 8,
+    .xr = 3,
+    .dot_mr = 4,
+    .dot_tr = 6,
+    .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4), FC_CORR_ENTRIES(5),
+             FC_CORR_ENTRIES(6), FC_CORR_ENTRIES(7), FC_CORR_ENTRIES(8)},
+    .dot = {{FC_DOT_ENTRIES6(1)}, {FC_DOT_ENTRIES6(2)}, {FC_DOT_ENTRIES6(3)}, {FC_DOT_ENTRIES6(4)}},
+#else
+    .mr = 4,
+    .xr = 3,
+    .dot_mr = 3,
+    .dot_tr = 4,
+    .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4)},
+    .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
+#endif
+    .corr_row = FC_NAME(fc_corr_row),
+    .gather = FC_NAME(fc_gather),
+    .scatter = FC_NAME(fc_scatter),
+    .fill = FC_NAME(fc_fill),
+    .line = FC_NAME(fc_line),
+    .sum = FC_NAME(fc_sum),
+    .scatter_rows = FC_NAME(fc_scatter_rows),
+    .pack = FC_NAME(fc_pack),
+    .unpack = FC_NAME(fc_unpack),
+    .add = FC_NAME(fc_add),
+    /* pool section */
+    .pool = FC_POOL_TABLE,
+    /* ops section */
+    .activate = FC_NAME(fc_activate),
+    .activate_backward = FC_NAME(fc_activate_backward),
+    .finish_rows = FC_NAME(fc_finish_rows),
+    .column_sums = FC_NAME(fc_column_sums),
+    .softmax = FC_NAME(fc_softmax),
+    .softmax_backward = FC_NAME(fc_softmax_backward),
+    .cross_entropy = FC_NAME(fc_cross_entropy),
+};

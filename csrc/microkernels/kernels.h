@@ -1,0 +1,81 @@
+/* kernels.h: the table of leaf kernels, one per ISA and element type. Drivers hold a pointer to one table and never see a
+ * vector. Pointers are untyped because the same drivers serve float32 and float64; counts and strides are in elements. */
+#ifndef FC_KERNELS_H
+#define FC_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastconv.h"
+#include "microkernels/pool_kernels.h"
+
+enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
+
+/* What happens to a finished sum before its only store: + bias, then the activation. */
+typedef struct fc_finish {
+    const void *bias; /* [mr] or NULL */
+    fc_activation activation;
+    double parameter;
+} fc_finish;
+
+/* corr[mr-1][xr-1]: c[m*ldc + q] (+)= sum_{k<depth} w[k*mr + m] * src[off[k] + q],  m < mr, q < xr*lanes.
+ * first: start from zero instead of c. finish: NULL unless this call ends the sum. */
+typedef void (*fc_corr_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c, int64_t ldc,
+                           int first, const fc_finish *finish);
+
+/* c[q] = finish( sum_{k<depth} w[k] * src[off[k] + q] ) for q < count rounded up to whole vectors. */
+typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c, int64_t count,
+                               const fc_finish *finish);
+
+/* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum_{q<count} a[m*lda + q] * b[off[t] + q],  m < mr, t < tr; nothing is read past count. */
+typedef void (*fc_dot_fn)(int64_t count, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
+                          int64_t ldo, int first);
+
+typedef struct fc_kernels {
+    const char *isa;
+    int lanes;
+    size_t element; /* bytes */
+
+    int mr, xr, dot_mr, dot_tr; /* the register tiles that reach the FMA peak; smaller ones serve the tails */
+    fc_corr_fn corr[FC_MAX_MR][FC_MAX_XR];
+    fc_corr_row_fn corr_row;
+    fc_dot_fn dot[FC_MAX_DOT_MR][FC_MAX_DOT_TR];
+
+    /* dst[i] = src[i*stride], dst[i*stride] = src[i], dst[i] = value, sum of src[0..count) */
+    void (*gather)(void *dst, const void *src, int64_t stride, int64_t count);
+    void (*scatter)(void *dst, int64_t stride, const void *src, int64_t count);
+    void (*fill)(void *dst, double value, int64_t count);
+    /* one line of a tile: `lead` values, then count of gather, then `trail` values */
+    void (*line)(void *dst, const void *src, int64_t stride, int64_t lead, int64_t count, int64_t trail, double value);
+    double (*sum)(const void *src, int64_t count);
+    /* dst[r*dst_row + i*dst_stride] = src[r*src_row + i],  r < rows, i < count */
+    void (*scatter_rows)(void *dst, int64_t dst_row, int64_t dst_stride, const void *src, int64_t src_row, int64_t rows,
+                         int64_t count);
+    /* dst[(c*taps + t)*mr + m] = w[m*m_stride + c*c_stride + tap[t]],  c < channels */
+    void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels, const int64_t *tap,
+                 int64_t taps);
+    /* its inverse for one filter: w[c*c_stride + tap[t]] = src[c*taps + t] */
+    void (*unpack)(void *w, int64_t c_stride, const void *src, int64_t channels, const int64_t *tap, int64_t taps);
+    /* dst[i*stride] += src[i] */
+    void (*add)(void *dst, int64_t stride, const void *src, int64_t count);
+
+    /* pool section: helper pointers of csrc/pool */
+    fc_pool_kernels pool;
+
+    /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
+    void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);
+    void (*activate_backward)(fc_activation kind, double parameter, int64_t count, const void *y, const void *dy, void *dx);
+    /* y[r*ld + q] = activation(y[r*ld + q] + bias[q]); dst[q] = sum_r src[r*ld + q];  q < count */
+    void (*finish_rows)(int64_t rows, int64_t count, int64_t ld, const void *bias, fc_activation kind, double parameter,
+                        void *y);
+    void (*column_sums)(int64_t rows, int64_t count, int64_t ld, const void *src, void *dst);
+    void (*softmax)(int64_t rows, int64_t classes, const void *x, void *y);
+    void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
+    void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale, void *losses,
+                          void *dx);
+} fc_kernels;
+
+/* The table of the active ISA, or of a given one; NULL where the type has none. */
+const fc_kernels *fc_kernels_for(int isa, fc_dtype type);
+
+#endif

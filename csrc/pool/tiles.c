@@ -1,0 +1,60 @@
+/* tiles.c: 2x2 windows with stride 2 and no border along unit-step rows: the pool of most networks, max and average. */
+#include "pool/job.h"
+
+static int halves(const fc_pool_axis *axis) {
+    return !axis->adaptive && axis->kernel == 2 && axis->stride == 2 && axis->dilation == 1 && axis->pad == 0 &&
+           axis->out <= axis->in / 2;
+}
+
+static int untouched(const fc_pool_axis *axis) {
+    return !axis->adaptive && axis->kernel == 1 && axis->stride == 1 && axis->pad == 0 && axis->out == axis->in;
+}
+
+int fc_pool_tiles_take(const fc_pool_job *job) {
+    const fc_pool_desc *desc = job->desc;
+    if (desc->kind != FC_POOL_MAX && desc->kind != FC_POOL_AVG) return 0;
+    if (job->args->indices || !untouched(&job->axis[0]) || !halves(&job->axis[1]) || !halves(&job->axis[2])) return 0;
+    if (desc->pass == FC_FORWARD) return desc->x_stride[4] == 1 && desc->y_stride[4] == 1;
+    if (desc->kind == FC_POOL_MAX && (desc->ties != FC_TIES_FIRST || desc->x_stride[4] != 1)) return 0;
+    return desc->dx_stride[4] == 1 && desc->dy_stride[4] == 1;
+}
+
+static double divisor_of(const fc_pool_job *job) {
+    return job->desc->kind != FC_POOL_AVG ? 1 : job->desc->divisor ? (double)job->desc->divisor : 4;
+}
+
+/* Items are rows of the output; a run of rows of one plane is one call of the leaf. */
+static void tiles_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
+    (void)bench;
+    const fc_pool_desc *desc = job->desc;
+    const fc_pool_args *args = job->args;
+    const int64_t depth = job->axis[0].out, height = job->axis[1].out, count = job->axis[2].out;
+    const double divisor = divisor_of(job);
+    for (int64_t row = first; row < last;) {
+        const int64_t h = row % height, d = row / height % depth, plane = row / height / depth;
+        const int64_t n = plane / desc->c, c = plane % desc->c;
+        const int64_t rows = height - h < last - row ? height - h : last - row;
+        const void *x = args->x ? fc_pool_at(job, args->x, fc_pool_offset(desc->x_stride, n, c, d, 2 * h, 0)) : NULL;
+        if (desc->pass == FC_FORWARD) {
+            job->leaf->tiles(&job->rule, x, desc->x_stride[3], divisor,
+                             fc_pool_at(job, args->y, fc_pool_offset(desc->y_stride, n, c, d, h, 0)), desc->y_stride[3],
+                             rows, count);
+        } else {
+            char *dx = fc_pool_at(job, args->dx, fc_pool_offset(desc->dx_stride, n, c, d, 2 * h, 0));
+            job->leaf->tiles_backward(&job->rule, x, desc->x_stride[3],
+                                      fc_pool_at(job, args->dy, fc_pool_offset(desc->dy_stride, n, c, d, h, 0)),
+                                      desc->dy_stride[3], divisor, dx, desc->dx_stride[3], rows, count, desc->in[2]);
+            if (h + rows == height) {
+                const int64_t rest[] = {1, desc->in[1] - 2 * height, desc->in[2]};
+                fc_pool_clear(fc_pool_at(job, dx, 2 * rows * desc->dx_stride[3]), job->element, rest,
+                              desc->dx_stride + 2);
+            }
+        }
+        row += rows;
+    }
+}
+
+fc_status fc_pool_tiles_run(fc_pool_job *job) {
+    const int64_t rows = job->desc->n * job->desc->c * job->axis[0].out * job->axis[1].out;
+    return fc_pool_run(job, rows, job->axis[2].out * 4, tiles_task);
+}

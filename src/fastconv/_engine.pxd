@@ -1,0 +1,186 @@
+# The C interface of csrc/fastconv.h, as far as the wrappers of _engine.pyx use it.
+from libc.stdint cimport int64_t, uint32_t
+
+
+cdef extern from "fastconv.h" nogil:
+    enum:
+        FC_MAX_EPILOGUE
+    ctypedef enum fc_status:
+        FC_OK
+        FC_INVALID
+        FC_UNSUPPORTED
+        FC_NO_MEMORY
+        FC_OVERFLOW
+        FC_WORKSPACE_TOO_SMALL
+    ctypedef enum fc_dtype:
+        FC_FLOAT32
+        FC_FLOAT64
+    ctypedef enum fc_pass:
+        FC_FORWARD
+        FC_BACKWARD_DATA
+        FC_BACKWARD_WEIGHTS
+    ctypedef enum fc_layout:
+        FC_CHANNELS_FIRST
+        FC_CHANNELS_LAST
+    ctypedef enum fc_border:
+        FC_CONSTANT
+        FC_REFLECT
+        FC_SYMMETRIC
+        FC_EDGE
+        FC_WRAP
+    ctypedef enum fc_accuracy:
+        FC_DEFAULT
+        FC_STRICT
+        FC_FAST
+    ctypedef enum fc_activation:
+        FC_IDENTITY
+        FC_RELU
+        FC_RELU6
+        FC_LEAKY_RELU
+    ctypedef enum fc_epilogue_kind:
+        FC_BIAS
+        FC_RESIDUAL
+        FC_ACTIVATE
+
+    ctypedef struct fc_epilogue:
+        fc_epilogue_kind kind
+        fc_activation activation
+        double parameter
+
+    const char *fc_status_message(fc_status status)
+    const char *fc_version()
+
+    ctypedef struct fc_cpu_info:
+        char name[64]
+        const char *arch
+        int64_t l1_bytes, l2_bytes, l3_bytes
+        int logical_cpus
+        int openmp
+    void fc_cpu(fc_cpu_info *info)
+
+    int fc_isa_count()
+    const char *fc_isa_name(int index)
+    int fc_isa_supported(int index)
+    int fc_isa()
+    fc_status fc_set_isa(int index)
+    fc_status fc_isa_environment()
+
+    int fc_threads()
+    fc_status fc_set_threads(int count)
+    int64_t fc_scratch_bytes()
+    void fc_scratch_trim()
+
+    ctypedef struct fc_conv_desc:
+        uint32_t struct_size
+        fc_pass pass_ "pass"
+        fc_dtype input_type, weight_type, accumulator_type, output_type
+        fc_layout input_layout, output_layout
+        int64_t n, ic, oc, groups
+        int64_t in_ "in" [3]
+        int64_t out[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad[3]
+        int64_t x_stride[5]
+        int64_t w_stride[5]
+        int64_t y_stride[5]
+        int64_t residual_stride[5]
+        fc_border border
+        double border_value
+        int flip
+        fc_accuracy accuracy
+        int algorithm
+        int prepared
+        int64_t workspace_limit
+        int epilogue_count
+        fc_epilogue epilogue[4]
+
+    ctypedef struct fc_conv_plan:
+        pass
+
+    ctypedef struct fc_conv_candidate:
+        const char *name
+        fc_status status
+        const char *reason
+        double cost
+        double macs
+        int64_t workspace_bytes
+
+    int fc_conv_algorithm_count()
+    const char *fc_conv_algorithm_name(int row)
+    fc_status fc_conv_candidates(const fc_conv_desc *desc, fc_conv_candidate *rows)
+    fc_status fc_conv_plan_create(const fc_conv_desc *desc, fc_conv_plan **plan)
+    void fc_conv_plan_destroy(fc_conv_plan *plan)
+    int fc_conv_plan_algorithm(const fc_conv_plan *plan)
+    int64_t fc_conv_plan_workspace(const fc_conv_plan *plan, int threads)
+
+    ctypedef struct fc_conv_args:
+        void *x
+        void *w
+        void *y
+        void *bias
+        const void *residual
+        const void *packed
+        void *workspace
+        int64_t workspace_bytes
+        int threads
+    fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args)
+
+    ctypedef enum fc_pool_kind:
+        FC_POOL_MAX
+        FC_POOL_AVG
+        FC_POOL_LP
+        FC_POOL_UNPOOL
+    ctypedef enum fc_pool_ties:
+        FC_TIES_FIRST
+        FC_TIES_SPLIT
+        FC_TIES_ALL
+
+    ctypedef struct fc_pool_desc:
+        uint32_t struct_size
+        fc_pass pass_ "pass"
+        fc_pool_kind kind
+        fc_dtype type
+        int64_t n, c
+        int64_t in_ "in" [3]
+        int64_t out[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad[3]
+        int64_t pad_end[3]
+        int64_t x_stride[5]
+        int64_t y_stride[5]
+        int64_t index_stride[5]
+        int64_t dx_stride[5]
+        int64_t dy_stride[5]
+        int adaptive
+        fc_pool_ties ties
+        int count_include_pad
+        int64_t divisor
+        double p
+        int lp_signed
+
+    ctypedef struct fc_pool_args:
+        const void *x
+        const void *dy
+        void *y
+        void *dx
+        int64_t *indices
+        int threads
+    fc_status fc_pool_execute(const fc_pool_desc *desc, const fc_pool_args *args)
+
+    fc_status fc_activation_forward(fc_dtype type, fc_activation kind, double parameter, int64_t count, const void *x,
+                                    void *y, int threads)
+    fc_status fc_activation_backward(fc_dtype type, fc_activation kind, double parameter, int64_t count, const void *y,
+                                     const void *dy, void *dx, int threads)
+    fc_status fc_linear_forward(fc_dtype type, int64_t n, int64_t inputs, int64_t outputs, const void *x, const void *w,
+                                const void *b, fc_activation act, double parameter, void *y, int threads)
+    fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t inputs, int64_t outputs, const void *x, const void *w,
+                                 const void *dy, void *dx, void *dw, void *db, int threads)
+    fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads)
+    fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
+                                  int threads)
+    fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x,
+                                       const int64_t *labels, double scale, void *losses, void *dx, int threads)

@@ -1,0 +1,355 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""Wrappers of csrc/fastconv.h: names to codes, arrays to pointers, one call without the GIL, status to exception.
+
+Nothing here validates shapes or allocates results; fastconv.functional does, and is the only room that imports this one.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+cnp.import_array()
+
+PASSES = {"forward": FC_FORWARD, "backward_data": FC_BACKWARD_DATA, "backward_weights": FC_BACKWARD_WEIGHTS}
+DTYPES = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.float64): FC_FLOAT64}
+BORDERS = {"constant": FC_CONSTANT, "reflect": FC_REFLECT, "symmetric": FC_SYMMETRIC, "edge": FC_EDGE, "wrap": FC_WRAP}
+ACCURACIES = {"default": FC_DEFAULT, "strict": FC_STRICT, "fast": FC_FAST}
+ACTIVATIONS = {None: FC_IDENTITY, "relu": FC_RELU, "relu6": FC_RELU6, "leaky_relu": FC_LEAKY_RELU}
+POOLS = {"max": FC_POOL_MAX, "avg": FC_POOL_AVG, "lp": FC_POOL_LP, "unpool": FC_POOL_UNPOOL}
+TIES = {"first": FC_TIES_FIRST, "split": FC_TIES_SPLIT, "all": FC_TIES_ALL}
+
+ERRORS = {
+    FC_INVALID: ValueError,
+    FC_UNSUPPORTED: NotImplementedError,
+    FC_NO_MEMORY: MemoryError,
+    FC_OVERFLOW: ValueError,
+    FC_WORKSPACE_TOO_SMALL: ValueError,
+}
+STATUSES = {
+    FC_OK: "ok",
+    FC_UNSUPPORTED: "unsupported",
+    FC_WORKSPACE_TOO_SMALL: "workspace too small",
+}
+
+
+cdef int check(fc_status status) except -1:
+    if status != FC_OK:
+        raise ERRORS[status](fc_status_message(status).decode())
+    return 0
+
+
+cdef void *data(cnp.ndarray array):
+    return NULL if array is None else cnp.PyArray_DATA(array)
+
+
+cdef int fill(int64_t *target, values, int count) except -1:
+    cdef int i
+    if len(values) != count:
+        raise ValueError(f"expected {count} numbers, got {values!r}")
+    for i in range(count):
+        target[i] = values[i]
+    return 0
+
+
+def version():
+    return fc_version().decode()
+
+
+def isa_names():
+    return [fc_isa_name(i).decode() for i in range(fc_isa_count())]
+
+
+def isa_supported(name):
+    return bool(fc_isa_supported(isa_names().index(name)))
+
+
+def isa():
+    return fc_isa_name(fc_isa()).decode()
+
+
+def set_isa(name):
+    """Switch the active ISA; for tests. Plans made before keep theirs."""
+    check(fc_set_isa(isa_names().index(name)))
+
+
+def environment_status():
+    """Whether FASTCONV_ISA was understood: "ok", "unknown" or "unsupported"."""
+    return {FC_OK: "ok", FC_INVALID: "unknown", FC_UNSUPPORTED: "unsupported"}[fc_isa_environment()]
+
+
+def cpu_info():
+    cdef fc_cpu_info info
+    fc_cpu(&info)
+    return {
+        "name": info.name.decode(errors="replace"),
+        "arch": info.arch.decode(),
+        "l1_bytes": info.l1_bytes,
+        "l2_bytes": info.l2_bytes,
+        "l3_bytes": info.l3_bytes,
+        "logical_cpus": info.logical_cpus,
+        "openmp": info.openmp,
+    }
+
+
+def threads():
+    return fc_threads()
+
+
+def set_threads(int count):
+    check(fc_set_threads(count))
+
+
+def scratch_bytes():
+    return fc_scratch_bytes()
+
+
+def scratch_trim():
+    fc_scratch_trim()
+
+
+def conv_algorithms():
+    return [fc_conv_algorithm_name(i).decode() for i in range(fc_conv_algorithm_count())]
+
+
+cdef class ConvPlan:
+    """One convolution pass, planned for fixed shapes, strides, dtype and options."""
+
+    cdef fc_conv_desc desc
+    cdef fc_conv_plan *plan
+
+    def __init__(self, pass_name, dtype, n, ic, oc, groups, in_, out, kernel, stride, dilation, pad, x_strides,
+                 w_strides, y_strides, *, residual_strides=(0, 0, 0, 0, 0), bint channels_last=False, border="constant",
+                 double border_value=0.0, bint flip=False, bint bias=False, bint residual=False, activation=None,
+                 double slope=0.0, accuracy="default", algorithm=-1, int64_t workspace_limit=-1, bint prepared=False):
+        cdef fc_conv_desc *d = &self.desc
+        memset(d, 0, sizeof(fc_conv_desc))
+        d.struct_size = sizeof(fc_conv_desc)
+        d.pass_ = PASSES[pass_name]
+        d.input_type = d.weight_type = d.accumulator_type = d.output_type = DTYPES[dtype]
+        d.input_layout = d.output_layout = FC_CHANNELS_LAST if channels_last else FC_CHANNELS_FIRST
+        d.n, d.ic, d.oc, d.groups = n, ic, oc, groups
+        fill(d.in_, in_, 3)
+        fill(d.out, out, 3)
+        fill(d.kernel, kernel, 3)
+        fill(d.stride, stride, 3)
+        fill(d.dilation, dilation, 3)
+        fill(d.pad, pad, 3)
+        fill(d.x_stride, x_strides, 5)
+        fill(d.w_stride, w_strides, 5)
+        fill(d.y_stride, y_strides, 5)
+        fill(d.residual_stride, residual_strides, 5)
+        d.border = BORDERS[border]
+        d.border_value = border_value
+        d.flip = flip
+        d.accuracy = ACCURACIES[accuracy]
+        d.algorithm = conv_algorithms().index(algorithm) if isinstance(algorithm, str) else algorithm
+        d.workspace_limit = workspace_limit
+        d.prepared = prepared
+        if bias:
+            d.epilogue[d.epilogue_count].kind = FC_BIAS
+            d.epilogue_count += 1
+        if residual:
+            d.epilogue[d.epilogue_count].kind = FC_RESIDUAL
+            d.epilogue_count += 1
+        if activation is not None:
+            d.epilogue[d.epilogue_count].kind = FC_ACTIVATE
+            d.epilogue[d.epilogue_count].activation = ACTIVATIONS[activation]
+            d.epilogue[d.epilogue_count].parameter = slope
+            d.epilogue_count += 1
+        check(fc_conv_plan_create(d, &self.plan))
+
+    def __dealloc__(self):
+        fc_conv_plan_destroy(self.plan)
+
+    @property
+    def algorithm(self):
+        return fc_conv_algorithm_name(fc_conv_plan_algorithm(self.plan)).decode()
+
+    def workspace_bytes(self, int threads):
+        return fc_conv_plan_workspace(self.plan, threads)
+
+    def candidates(self):
+        """Every row of the algorithm list as this problem sees it."""
+        cdef int count = fc_conv_algorithm_count()
+        cdef fc_conv_candidate *rows = <fc_conv_candidate *>malloc(count * sizeof(fc_conv_candidate))
+        if rows == NULL:
+            raise MemoryError("no memory for the list of algorithms")
+        try:
+            check(fc_conv_candidates(&self.desc, rows))
+            return [
+                {
+                    "name": rows[i].name.decode(),
+                    "status": STATUSES[rows[i].status],
+                    "reason": rows[i].reason.decode(),
+                    "cost": rows[i].cost,
+                    "macs": rows[i].macs,
+                    "workspace_bytes": rows[i].workspace_bytes,
+                }
+                for i in range(count)
+            ]
+        finally:
+            free(rows)
+
+    def execute(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray bias=None, cnp.ndarray residual=None,
+                cnp.ndarray workspace=None, int num_threads=0):
+        cdef fc_conv_args args
+        cdef fc_status status
+        memset(&args, 0, sizeof(args))
+        args.x = data(x)
+        args.w = data(w)
+        args.y = data(y)
+        args.bias = data(bias)
+        args.residual = data(residual)
+        args.threads = num_threads
+        if workspace is not None:
+            args.workspace = data(workspace)
+            args.workspace_bytes = workspace.nbytes
+        with nogil:
+            status = fc_conv_execute(self.plan, &args)
+        check(status)
+
+
+cdef class PoolPlan:
+    """One pooling pass for fixed shapes, strides, dtype and options."""
+
+    cdef fc_pool_desc desc
+
+    def __init__(self, pass_name, kind, dtype, n, c, in_, out, kernel, stride, dilation, pad, pad_end, *,
+                 x_strides=(0, 0, 0, 0, 0), y_strides=(0, 0, 0, 0, 0), index_strides=(0, 0, 0, 0, 0),
+                 dx_strides=(0, 0, 0, 0, 0), dy_strides=(0, 0, 0, 0, 0), bint adaptive=False, ties="first",
+                 bint count_include_pad=True, int64_t divisor=0, double p=2.0, bint signed=False):
+        cdef fc_pool_desc *d = &self.desc
+        memset(d, 0, sizeof(fc_pool_desc))
+        d.struct_size = sizeof(fc_pool_desc)
+        d.pass_ = PASSES[pass_name]
+        d.kind = POOLS[kind]
+        d.type = DTYPES[dtype]
+        d.n, d.c = n, c
+        fill(d.in_, in_, 3)
+        fill(d.out, out, 3)
+        fill(d.kernel, kernel, 3)
+        fill(d.stride, stride, 3)
+        fill(d.dilation, dilation, 3)
+        fill(d.pad, pad, 3)
+        fill(d.pad_end, pad_end, 3)
+        fill(d.x_stride, x_strides, 5)
+        fill(d.y_stride, y_strides, 5)
+        fill(d.index_stride, index_strides, 5)
+        fill(d.dx_stride, dx_strides, 5)
+        fill(d.dy_stride, dy_strides, 5)
+        d.adaptive = adaptive
+        d.ties = TIES[ties]
+        d.count_include_pad = count_include_pad
+        d.divisor = divisor
+        d.p = p
+        d.lp_signed = signed
+
+    def execute(self, cnp.ndarray x=None, cnp.ndarray y=None, cnp.ndarray indices=None, cnp.ndarray dy=None,
+                cnp.ndarray dx=None, int num_threads=0):
+        cdef fc_pool_args args
+        cdef fc_status status
+        memset(&args, 0, sizeof(args))
+        args.x = data(x)
+        args.y = data(y)
+        args.indices = <int64_t *>data(indices)
+        args.dy = data(dy)
+        args.dx = data(dx)
+        args.threads = num_threads
+        with nogil:
+            status = fc_pool_execute(&self.desc, &args)
+        check(status)
+
+
+def activation_forward(kind, double slope, cnp.ndarray x, cnp.ndarray y, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef fc_activation activation = ACTIVATIONS[kind]
+    cdef int64_t count = x.size
+    cdef void *source = data(x)
+    cdef void *target = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_activation_forward(dtype, activation, slope, count, source, target, num_threads)
+    check(status)
+
+
+def activation_backward(kind, double slope, cnp.ndarray y, cnp.ndarray dy, cnp.ndarray dx, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[y.dtype]
+    cdef fc_activation activation = ACTIVATIONS[kind]
+    cdef int64_t count = y.size
+    cdef void *output = data(y)
+    cdef void *gradient = data(dy)
+    cdef void *target = data(dx)
+    cdef fc_status status
+    with nogil:
+        status = fc_activation_backward(dtype, activation, slope, count, output, gradient, target, num_threads)
+    check(status)
+
+
+def linear_forward(cnp.ndarray x, cnp.ndarray w, cnp.ndarray b, kind, double slope, cnp.ndarray y, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef fc_activation activation = ACTIVATIONS[kind]
+    cdef int64_t n = x.shape[0], inputs = w.shape[1], outputs = w.shape[0]
+    cdef void *px = data(x)
+    cdef void *pw = data(w)
+    cdef void *pb = data(b)
+    cdef void *py = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_linear_forward(dtype, n, inputs, outputs, px, pw, pb, activation, slope, py, num_threads)
+    check(status)
+
+
+def linear_backward(cnp.ndarray x, cnp.ndarray w, cnp.ndarray dy, cnp.ndarray dx, cnp.ndarray dw, cnp.ndarray db,
+                    int64_t inputs, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[dy.dtype]
+    cdef int64_t n = dy.shape[0], outputs = dy.shape[1]
+    cdef void *px = data(x)
+    cdef void *pw = data(w)
+    cdef void *pdy = data(dy)
+    cdef void *pdx = data(dx)
+    cdef void *pdw = data(dw)
+    cdef void *pdb = data(db)
+    cdef fc_status status
+    with nogil:
+        status = fc_linear_backward(dtype, n, inputs, outputs, px, pw, pdy, pdx, pdw, pdb, num_threads)
+    check(status)
+
+
+def softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef int64_t rows = x.shape[0], classes = x.shape[1]
+    cdef void *px = data(x)
+    cdef void *py = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_softmax_forward(dtype, rows, classes, px, py, num_threads)
+    check(status)
+
+
+def softmax_backward(cnp.ndarray y, cnp.ndarray dy, cnp.ndarray dx, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[y.dtype]
+    cdef int64_t rows = y.shape[0], classes = y.shape[1]
+    cdef void *py = data(y)
+    cdef void *pdy = data(dy)
+    cdef void *pdx = data(dx)
+    cdef fc_status status
+    with nogil:
+        status = fc_softmax_backward(dtype, rows, classes, py, pdy, pdx, num_threads)
+    check(status)
+
+
+def softmax_cross_entropy(cnp.ndarray x, cnp.ndarray labels, double scale, cnp.ndarray losses, cnp.ndarray dx,
+                          int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef int64_t rows = x.shape[0], classes = x.shape[1]
+    cdef void *px = data(x)
+    cdef const int64_t *plabels = <const int64_t *>data(labels)
+    cdef void *plosses = data(losses)
+    cdef void *pdx = data(dx)
+    cdef fc_status status
+    with nogil:
+        status = fc_softmax_cross_entropy(dtype, rows, classes, px, plabels, scale, plosses, pdx, num_threads)
+    check(status)
