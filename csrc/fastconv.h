@@ -46,20 +46,20 @@ const char *fc_status_message(fc_status status);
 const char *fc_version(void);
 
 typedef struct fc_cpu_info {
-    char name[64];                   /* brand string, "unknown" where the CPU does not tell */
-    const char *arch;                /* "x86_64", "aarch64", "other" */
+    char name[64];                        /* brand string, "unknown" where the CPU does not tell */
+    const char *arch;                     /* "x86_64", "aarch64", "other" */
     int64_t l1_bytes, l2_bytes, l3_bytes; /* data caches seen by one core; defaults where the system does not tell */
-    int logical_cpus;                /* CPUs this process may run on */
-    int openmp;                      /* _OPENMP, or 0 for a serial build */
+    int logical_cpus;                     /* CPUs this process may run on */
+    int openmp;                           /* _OPENMP, or 0 for a serial build */
 } fc_cpu_info;
 void fc_cpu(fc_cpu_info *info);
 
-int fc_isa_count(void);              /* ISAs compiled into this build, weakest first */
+int fc_isa_count(void); /* ISAs compiled into this build, weakest first */
 const char *fc_isa_name(int index);
-int fc_isa_supported(int index);     /* by this CPU and its operating system */
-int fc_isa(void);                    /* the active one; at start the best supported, or FASTCONV_ISA */
-fc_status fc_set_isa(int index);     /* FC_UNSUPPORTED if this CPU lacks it; plans keep the ISA they were made with */
-fc_status fc_isa_environment(void);  /* FC_INVALID: FASTCONV_ISA names no ISA; FC_UNSUPPORTED: this CPU lacks it */
+int fc_isa_supported(int index);    /* by this CPU and its operating system */
+int fc_isa(void);                   /* the active one; at start the best supported, or FASTCONV_ISA */
+fc_status fc_set_isa(int index);    /* FC_UNSUPPORTED if this CPU lacks it; plans keep the ISA they were made with */
+fc_status fc_isa_environment(void); /* FC_INVALID: FASTCONV_ISA names no ISA; FC_UNSUPPORTED: this CPU lacks it */
 
 int fc_threads(void);                /* default number of threads of a call */
 fc_status fc_set_threads(int count); /* count >= 1 */
@@ -120,7 +120,7 @@ fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, in
  * threads <= 0 means fc_threads(). */
 typedef struct fc_conv_args {
     void *x, *w, *y;
-    void *bias;           /* [channels written], read by the FC_BIAS epilogue; written by backward_weights if not NULL */
+    void *bias; /* [channels written], read by the FC_BIAS epilogue; written by backward_weights if not NULL */
     const void *residual; /* shaped as the written tensor, strides of desc.residual_stride */
     const void *packed;
     void *workspace;
@@ -155,7 +155,7 @@ typedef struct fc_pool_desc {
     int count_include_pad;
     int64_t divisor; /* avg: 0 = size of the window, else this */
     double p;        /* lp: (sum |x|^p)^(1/p), p = INFINITY is max |x| */
-    int lp_signed;   /* lp: PyTorch's formula sign(s)*relu(|s|) with s the mean of x^p times the kernel size, then ^(1/p) */
+    int lp_signed; /* lp: PyTorch's formula sign(s)*relu(|s|) with s the mean of x^p times the kernel size, then ^(1/p) */
 } fc_pool_desc;
 
 typedef struct fc_pool_args {

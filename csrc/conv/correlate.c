@@ -4,13 +4,12 @@
 #include <string.h>
 
 fc_status fc_source_forward(fc_source *source, const fc_conv_desc *d) {
-    *source = (fc_source){
-        .channel_stride = d->x_stride[AXIS_C], .border = d->border, .border_value = d->border_value};
+    *source = (fc_source){.channel_stride = d->x_stride[AXIS_C], .border = d->border, .border_value = d->border_value};
     for (int a = 0; a < FC_SPATIAL; ++a) {
         source->size[a] = d->in[a];
         source->stride[a] = d->x_stride[AXIS_D + a];
-        const fc_status status = fc_axis_forward(&source->axis[a], d->out[a], d->kernel[a], d->stride[a], d->dilation[a],
-                                                 d->pad[a], d->flip);
+        const fc_status status = fc_axis_forward(&source->axis[a], d->out[a], d->kernel[a], d->stride[a],
+                                                 d->dilation[a], d->pad[a], d->flip);
         if (status != FC_OK) return status;
     }
     return FC_OK;
@@ -93,8 +92,8 @@ void fc_correlation_release(fc_correlation *c) {
     *c = (fc_correlation){0};
 }
 
-void fc_correlation_pack(const fc_correlation *c, const fc_phase *phase, const fc_kernels *kernels, const void *w, int64_t group,
-                         int64_t first, int mr, void *packed) {
+void fc_correlation_pack(const fc_correlation *c, const fc_phase *phase, const fc_kernels *kernels, const void *w,
+                         int64_t group, int64_t first, int mr, void *packed) {
     const void *from = fc_at(w, group * c->w_group + first * c->w_filter, kernels->element);
     kernels->pack(packed, mr, from, c->w_filter, c->w_channel, c->channels, phase->tap, phase->taps);
 }

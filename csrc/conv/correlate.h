@@ -41,7 +41,7 @@ static inline void *fc_correlation_dst(const fc_conv_plan *plan, const fc_conv_a
 }
 
 /* Packs filters [first, first + mr) of one group as [channels][taps][mr]. */
-void fc_correlation_pack(const fc_correlation *c, const fc_phase *phase, const fc_kernels *kernels, const void *w, int64_t group,
-                         int64_t first, int mr, void *packed);
+void fc_correlation_pack(const fc_correlation *c, const fc_phase *phase, const fc_kernels *kernels, const void *w,
+                         int64_t group, int64_t first, int mr, void *packed);
 
 #endif

@@ -92,9 +92,9 @@ static fc_status plan_depthwise(fc_conv_plan *plan) {
         tile_bytes = fc_max(tile_bytes, fc_tile_elements(&b->tile, 1, k->lanes) * (int64_t)k->element);
         scratch_bytes = fc_max(scratch_bytes, b->scratch_row * (int64_t)k->element);
         const double vectors = (double)b->scratch_row / k->lanes;
-        plan->cost += (double)(b->tasks * s->groups_per_task) *
-                      (vectors * (double)c->filters * ((double)phase->taps + 4) +
-                       (double)b->tile.channel_stride / k->lanes * 2 + 100);
+        plan->cost +=
+            (double)(b->tasks * s->groups_per_task) * (vectors * (double)c->filters * ((double)phase->taps + 4) +
+                                                       (double)b->tile.channel_stride / k->lanes * 2 + 100);
     }
     plan->packed_bytes = packed * (int64_t)k->element;
     s->tile_bytes = (int64_t)fc_align_up((size_t)tile_bytes);
@@ -141,18 +141,18 @@ static void run_task(void *ctx, int64_t index, int worker) {
     if (rows <= 0) return;
     const int64_t outputs = fc_tile_outputs(&b->tile, rows, columns);
     char *tile = j->worker + worker * j->plan->worker_bytes, *scratch = tile + s->tile_bytes;
-    const int64_t at = n * c->dst_n + phase->dst_offset + depth * phase->dst_stride[DEPTH] +
-                       start[HEIGHT] * phase->dst_stride[HEIGHT];
+    const int64_t at =
+        n * c->dst_n + phase->dst_offset + depth * phase->dst_stride[DEPTH] + start[HEIGHT] * phase->dst_stride[HEIGHT];
     const int64_t end = fc_min(c->groups, (group_block + 1) * s->groups_per_task);
     for (int64_t g = group_block * s->groups_per_task; g < end; ++g) {
-        fc_tile_fill(&b->tile, &phase->source, k, fc_at(j->src, n * c->src_n + g * c->src_group, k->element), 1, start, rows,
-                     tile);
+        fc_tile_fill(&b->tile, &phase->source, k, fc_at(j->src, n * c->src_n + g * c->src_group, k->element), 1, start,
+                     rows, tile);
         for (int64_t f = 0; f < c->filters; ++f) {
             const int64_t filter = g * c->filters + f;
             fc_finish finish = j->plan->finish;
             if (j->bias) finish.bias = fc_at(j->bias, filter, k->element);
-            k->corr_row(phase->taps, tile, b->off, fc_at(j->packed, b->packed + filter * phase->taps, k->element), scratch,
-                        outputs, &finish);
+            k->corr_row(phase->taps, tile, b->off, fc_at(j->packed, b->packed + filter * phase->taps, k->element),
+                        scratch, outputs, &finish);
             k->scatter_rows(fc_at(j->dst, at + g * c->dst_group + f * c->dst_channel, k->element),
                             phase->dst_stride[HEIGHT], phase->dst_stride[WIDTH], scratch, b->tile.pitch, rows, columns);
         }

@@ -74,8 +74,8 @@ static void fold_channel(void *ctx, int64_t channel, int worker) {
         for (int64_t y = 0; y < extent[HEIGHT]; ++y) {
             const int64_t at_y = fc_border_index(d->border, y - d->pad[HEIGHT], d->in[HEIGHT]) * stride[HEIGHT];
             void *row = fc_at(dx, at_z + at_y, k->element);
-            const void *from = fc_at(
-                j->padded, ((channel * extent[DEPTH] + z) * extent[HEIGHT] + y) * extent[WIDTH], k->element);
+            const void *from =
+                fc_at(j->padded, ((channel * extent[DEPTH] + z) * extent[HEIGHT] + y) * extent[WIDTH], k->element);
             k->add(row, stride[WIDTH], fc_at(from, inside, k->element), end - inside);
             for (int64_t x = inside > 0 ? 0 : end; x < extent[WIDTH]; x = x + 1 == inside ? end : x + 1) {
                 const int64_t to = fc_border_index(d->border, x - d->pad[WIDTH], d->in[WIDTH]) * stride[WIDTH];

@@ -32,13 +32,16 @@ static int multiply(int64_t *product, int64_t factor) { return !__builtin_mul_ov
 
 /* Sizes that make no sense are invalid; products that cannot be counted overflow. */
 static fc_status check(const fc_conv_desc *d) {
-    if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups) return FC_INVALID;
-    if ((int)d->pass < 0 || d->pass > FC_BACKWARD_WEIGHTS || (int)d->border < 0 || d->border > FC_WRAP) return FC_INVALID;
+    if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups)
+        return FC_INVALID;
+    if ((int)d->pass < 0 || d->pass > FC_BACKWARD_WEIGHTS || (int)d->border < 0 || d->border > FC_WRAP)
+        return FC_INVALID;
     if (d->epilogue_count < 0 || d->epilogue_count > FC_MAX_EPILOGUE || d->algorithm >= ROWS) return FC_INVALID;
     int64_t x = d->n, y = d->n, w = d->oc;
     int fits = multiply(&x, d->ic) && multiply(&y, d->oc) && multiply(&w, d->ic / d->groups);
     for (int a = 0; a < FC_SPATIAL; ++a) {
-        if (d->in[a] < 1 || d->out[a] < 1 || d->kernel[a] < 1 || d->stride[a] < 1 || d->dilation[a] < 1 || d->pad[a] < 0)
+        if (d->in[a] < 1 || d->out[a] < 1 || d->kernel[a] < 1 || d->stride[a] < 1 || d->dilation[a] < 1 ||
+            d->pad[a] < 0)
             return FC_INVALID;
         int64_t extent = d->kernel[a] - 1, start = d->out[a] - 1;
         fits = fits && multiply(&x, d->in[a]) && multiply(&y, d->out[a]) && multiply(&w, d->kernel[a]);
@@ -118,8 +121,12 @@ fc_status fc_conv_candidates(const fc_conv_desc *desc, fc_conv_candidate *rows) 
         fc_conv_plan plan;
         status = plan_row(&plan, desc, row);
         if (status == FC_NO_MEMORY) return status;
-        rows[row] = (fc_conv_candidate){algorithms[row]->name, status,    plan.reason ? plan.reason : "",
-                                        plan.cost,             plan.macs, status == FC_UNSUPPORTED ? 0 : one_thread_bytes(&plan)};
+        rows[row] = (fc_conv_candidate){algorithms[row]->name,
+                                        status,
+                                        plan.reason ? plan.reason : "",
+                                        plan.cost,
+                                        plan.macs,
+                                        status == FC_UNSUPPORTED ? 0 : one_thread_bytes(&plan)};
         release(&plan);
     }
     return FC_OK;

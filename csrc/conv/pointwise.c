@@ -16,7 +16,7 @@ enum { MIN_TASKS = 16 };
 typedef struct pointwise_plan {
     fc_correlation c;
     int64_t pixels, src_pixel, dst_pixel;
-    int64_t width;  /* pixels of a strip */
+    int64_t width; /* pixels of a strip */
     int64_t strips, strips_per_task, strip_groups;
     int64_t filter_chunk, chunks;
     int64_t channel_block;
@@ -57,7 +57,8 @@ static fc_status supports(fc_conv_plan *plan) {
         }
     }
     if (plan->has_residual || !one_run(d->in, &d->x_stride[AXIS_D]) || !one_run(d->out, &d->y_stride[AXIS_D])) {
-        plan->reason = plan->has_residual ? "this epilogue is not fused yet" : "rows do not follow each other in memory";
+        plan->reason =
+            plan->has_residual ? "this epilogue is not fused yet" : "rows do not follow each other in memory";
         return FC_UNSUPPORTED;
     }
     return FC_OK;
@@ -102,7 +103,8 @@ static fc_status plan_pointwise(fc_conv_plan *plan) {
     plan->worker_bytes = s->panel_bytes + (int64_t)fc_align_up((size_t)(s->filter_chunk * s->width) * k->element);
     plan->packed_bytes = c->groups * c->filters * c->channels * (int64_t)k->element;
     const double lines = (double)(s->width / k->lanes), depth = (double)c->channels;
-    const double strip_cycles = (double)s->chunks * depth * lines * 2 + (double)c->filters * lines * (depth / 2 + 2) + 100;
+    const double strip_cycles =
+        (double)s->chunks * depth * lines * 2 + (double)c->filters * lines * (depth / 2 + 2) + 100;
     plan->cost = (double)(c->n * c->groups * s->strips) * strip_cycles + (double)(c->groups * c->filters) * depth;
     plan->reason = "a matrix product over pixels; wins for 1x1 kernels";
     return FC_OK;
@@ -135,7 +137,8 @@ static fc_status pack_pointwise(const fc_conv_plan *plan, const void *w, void *p
 }
 
 /* The filters of one chunk over one strip; out[f * ldc + q]. */
-static void multiply(const job *j, const void *panel, int64_t first, int64_t filters, int64_t vectors, void *out, int64_t ldc) {
+static void multiply(const job *j, const void *panel, int64_t first, int64_t filters, int64_t vectors, void *out,
+                     int64_t ldc) {
     const pointwise_plan *s = j->s;
     const fc_correlation *c = &s->c;
     const fc_kernels *k = j->plan->kernels;
@@ -170,9 +173,8 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const int64_t end = fc_min(s->pixels, (strip_group + 1) * s->strips_per_task * s->width);
     for (int64_t q = strip_group * s->strips_per_task * s->width; q < end; q += s->width) {
         const int64_t count = fc_min(s->width, s->pixels - q);
-        for (int64_t i = 0; i < c->channels; ++i)
-            k->line(fc_at(panel, i * s->width, k->element), fc_at(src, i * src_channel + q * s->src_pixel, k->element),
-                    s->src_pixel, 0, count, s->width - count, 0);
+        k->block(panel, s->width, fc_at(src, q * s->src_pixel, k->element), src_channel, s->src_pixel, c->channels, 0,
+                 count, s->width - count, 0);
         void *out = fc_at(dst, q * s->dst_pixel, k->element);
         if (count == s->width && s->dst_pixel == 1) {
             multiply(j, panel, group * c->filters + first, filters, s->width / k->lanes, out, c->dst_channel);
@@ -180,8 +182,8 @@ static void run_task(void *ctx, int64_t index, int worker) {
         }
         multiply(j, panel, group * c->filters + first, filters, fc_ceil_div(count, k->lanes), scratch, s->width);
         for (int64_t f = 0; f < filters; ++f)
-            k->scatter(fc_at(out, f * c->dst_channel, k->element), s->dst_pixel, fc_at(scratch, f * s->width, k->element),
-                       count);
+            k->scatter(fc_at(out, f * c->dst_channel, k->element), s->dst_pixel,
+                       fc_at(scratch, f * s->width, k->element), count);
     }
 }
 

@@ -35,32 +35,50 @@ void fc_weight_taps(const fc_source *source, const int64_t stride[FC_SPATIAL], i
                 *tap++ = d->kernel[td] * stride[DEPTH] + h->kernel[th] * stride[HEIGHT] + w->kernel[tw] * stride[WIDTH];
 }
 
-/* One line of a plane: dst[i] = source position first + i*step, i < count. The part inside the image is one strided copy. */
-static void fill_line(const fc_source *s, const fc_kernels *kernels, const void *line, int64_t first, int64_t step,
-                      int64_t count, void *dst) {
-    const size_t size = kernels->element;
-    const int64_t width = s->size[WIDTH], distance = s->stride[WIDTH];
-    const int64_t lead = first >= 0 ? 0 : fc_min(count, fc_ceil_div(-first, step));
-    const int64_t end = first >= width ? lead : fc_max(lead, fc_min(count, fc_ceil_div(width - first, step)));
-    kernels->line(dst, fc_at(line, (first + lead * step) * distance, size), step * distance, lead, end - lead, count - end,
-                  s->border_value);
-    if (s->border == FC_CONSTANT) return;
-    for (int64_t i = lead > 0 ? 0 : end; i < count; i = i + 1 == lead ? end : i + 1) {
-        const int64_t at = fc_border_index(s->border, first + i * step, width);
-        kernels->gather(fc_at(dst, i, size), fc_at(line, at * distance, size), 1, 1);
-    }
+/* The run of i < count for which first + i*step lies inside [0, size): it starts at *lead and has *inside positions. */
+static void clip(int64_t first, int64_t step, int64_t count, int64_t size, int64_t *lead, int64_t *inside) {
+    *lead = first >= 0 ? 0 : fc_min(count, fc_ceil_div(-first, step));
+    const int64_t end = first >= size ? *lead : fc_min(count, fc_ceil_div(size - first, step));
+    *inside = fc_max(0, end - *lead);
 }
 
-/* The lines of one row, one for every column residue; line is NULL where the whole row lies on a constant border. */
-static void fill_row(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *line, int64_t ow,
-                     void *dst) {
-    const fc_axis *w = &s->axis[WIDTH];
-    for (int64_t phase = 0; phase < w->phases; ++phase) {
-        void *to = fc_at(dst, phase * tile->plane, kernels->element);
-        if (line) {
-            fill_line(s, kernels, line, ow * w->step + w->low + w->residue[phase], w->step, tile->pitch, to);
-        } else {
-            kernels->fill(to, s->border_value, tile->pitch);
+/* One plane: dst[r*pitch + i] = position (row + r*row_step, column + i*column_step) of the image at src, or the constant. */
+static void fill_constant(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src,
+                          int64_t row, int64_t column, int64_t rows, void *dst) {
+    const size_t size = kernels->element;
+    const int64_t row_step = s->axis[HEIGHT].step, column_step = s->axis[WIDTH].step, pitch = tile->pitch;
+    int64_t top, height, lead, width;
+    clip(row, row_step, rows, s->size[HEIGHT], &top, &height);
+    clip(column, column_step, pitch, s->size[WIDTH], &lead, &width);
+    if (width == 0) height = 0;
+    if (height == 0) top = 0;
+    kernels->fill(dst, s->border_value, top * pitch);
+    if (height > 0)
+        kernels->block(
+            fc_at(dst, top * pitch, size), pitch,
+            fc_at(src, (row + top * row_step) * s->stride[HEIGHT] + (column + lead * column_step) * s->stride[WIDTH],
+                  size),
+            row_step * s->stride[HEIGHT], column_step * s->stride[WIDTH], height, lead, width, pitch - lead - width,
+            s->border_value);
+    kernels->fill(fc_at(dst, (top + height) * pitch, size), s->border_value, (rows - top - height) * pitch);
+}
+
+/* The same where the border copies elements: rows through the border's index, and the columns outside one by one. */
+static void fill_copies(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src,
+                        int64_t row, int64_t column, int64_t rows, void *dst) {
+    const size_t size = kernels->element;
+    const int64_t row_step = s->axis[HEIGHT].step, step = s->axis[WIDTH].step, distance = s->stride[WIDTH];
+    int64_t lead, width;
+    clip(column, step, tile->pitch, s->size[WIDTH], &lead, &width);
+    for (int64_t r = 0; r < rows; ++r, dst = fc_at(dst, tile->pitch, size)) {
+        const int64_t y = fc_border_index(s->border, row + r * row_step, s->size[HEIGHT]);
+        const void *line = fc_at(src, y * s->stride[HEIGHT], size);
+        if (width > 0)
+            kernels->gather(fc_at(dst, lead, size), fc_at(line, (column + lead * step) * distance, size),
+                            step * distance, width);
+        for (int64_t i = lead > 0 ? 0 : width; i < tile->pitch; i = i + 1 == lead ? lead + width : i + 1) {
+            const int64_t at = fc_border_index(s->border, column + i * step, s->size[WIDTH]);
+            kernels->gather(fc_at(dst, i, size), fc_at(line, at * distance, size), 1, 1);
         }
     }
 }
@@ -69,21 +87,25 @@ void fc_tile_fill(const fc_tile *tile, const fc_source *s, const fc_kernels *ker
                   const int64_t start[FC_SPATIAL], int64_t rows, void *dst) {
     const fc_axis *d = &s->axis[DEPTH], *h = &s->axis[HEIGHT], *w = &s->axis[WIDTH];
     const size_t size = kernels->element;
-    for (int64_t td = 0; td < d->taps; ++td) {
-        const int64_t z = fc_border_index(s->border, start[DEPTH] * d->step + d->offset[td], s->size[DEPTH]);
-        for (int64_t phase = 0; phase < h->phases; ++phase) {
-            for (int64_t r = 0; r < h->reach + rows; ++r) {
-                const int64_t p = (start[HEIGHT] + r) * h->step + h->low + h->residue[phase];
-                const int64_t y = fc_border_index(s->border, p, s->size[HEIGHT]);
-                const int64_t from = z * s->stride[DEPTH] + y * s->stride[HEIGHT];
-                const int64_t to = td * tile->depth_stride + phase * w->phases * tile->plane + r * tile->pitch;
-                for (int64_t c = 0; c < channels; ++c)
-                    fill_row(tile, s, kernels, z < 0 || y < 0 ? NULL : fc_at(src, from + c * s->channel_stride, size),
-                             start[WIDTH], fc_at(dst, to + c * tile->channel_stride, size));
+    const int64_t lines = h->reach + rows;
+    for (int64_t c = 0; c < channels; ++c) {
+        void *to = fc_at(dst, c * tile->channel_stride, size);
+        for (int64_t td = 0; td < d->taps; ++td) {
+            const int64_t z = fc_border_index(s->border, start[DEPTH] * d->step + d->offset[td], s->size[DEPTH]);
+            const void *from = fc_at(src, c * s->channel_stride + z * s->stride[DEPTH], size);
+            for (int64_t phase = 0; phase < h->phases * w->phases; ++phase, to = fc_at(to, tile->plane, size)) {
+                const int64_t row = start[HEIGHT] * h->step + h->low + h->residue[phase / w->phases];
+                const int64_t column = start[WIDTH] * w->step + w->low + w->residue[phase % w->phases];
+                if (z < 0) {
+                    kernels->fill(to, s->border_value, lines * tile->pitch);
+                } else if (s->border == FC_CONSTANT) {
+                    fill_constant(tile, s, kernels, from, row, column, lines, to);
+                } else {
+                    fill_copies(tile, s, kernels, from, row, column, lines, to);
+                }
             }
         }
     }
-    kernels->fill(fc_at(dst, channels * tile->channel_stride, size), 0, kernels->lanes);
 }
 
 void fc_source_release(fc_source *source) {

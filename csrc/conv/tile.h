@@ -41,7 +41,8 @@ void fc_tile_offsets(const fc_tile *tile, const fc_source *source, int64_t chann
 /* tap[t]: element offset of tap t inside a kernel with these axis strides, in the order of fc_tile_offsets. */
 void fc_weight_taps(const fc_source *source, const int64_t stride[FC_SPATIAL], int64_t *tap);
 
-/* Fills the tile of the block of outputs that starts at start[] and has `rows` <= tile->rows rows, from the image at src. */
+/* Fills `channels` channels of the tile of the block of outputs that starts at start[] and has `rows` <= tile->rows rows, from
+ * the image at src. */
 void fc_tile_fill(const fc_tile *tile, const fc_source *source, const fc_kernels *kernels, const void *src,
                   int64_t channels, const int64_t start[FC_SPATIAL], int64_t rows, void *dst);
 

@@ -26,7 +26,7 @@ typedef struct weights_plan {
     int64_t depth;             /* channels * taps */
     int64_t row_blocks, column_blocks, blocks;
     int64_t filter_chunk, chunks, parts;
-    int64_t run;        /* outputs summed per register-kernel call */
+    int64_t run;          /* outputs summed per register-kernel call */
     int64_t gradient_row; /* elements of one filter's dy in the tile */
     int64_t tile_bytes, sums_bytes;
     int64_t *tap;
@@ -43,14 +43,17 @@ void fc_weights_release(fc_conv_plan *plan) {
     plan->state = NULL;
 }
 
-static int64_t gradient_row(const fc_tile *tile, int lanes) { return fc_ceil_div(tile->rows * tile->pitch, lanes) * lanes; }
+static int64_t gradient_row(const fc_tile *tile, int lanes) {
+    return fc_ceil_div(tile->rows * tile->pitch, lanes) * lanes;
+}
 
 static void choose_block(weights_plan *s, const fc_conv_desc *d, const fc_kernels *k) {
     const int64_t budget = fc_l2_bytes() / 2 / (int64_t)k->element;
     int64_t rows = d->out[HEIGHT], columns = d->out[WIDTH];
     for (;;) {
         s->tile = fc_tile_layout(&s->source, rows, columns);
-        const int64_t need = fc_tile_elements(&s->tile, s->channels, k->lanes) + s->filter_chunk * gradient_row(&s->tile, k->lanes);
+        const int64_t need =
+            fc_tile_elements(&s->tile, s->channels, k->lanes) + s->filter_chunk * gradient_row(&s->tile, k->lanes);
         if (need <= budget || (rows == 1 && columns <= 8 * k->lanes)) break;
         if (rows > 1) {
             rows = fc_ceil_div(rows, 2);
@@ -97,10 +100,10 @@ fc_status fc_weights_plan(fc_conv_plan *plan) {
 
     s->tile_bytes = (int64_t)fc_align_up((size_t)fc_tile_elements(&s->tile, s->channels, k->lanes) * k->element);
     plan->shared_bytes = s->parts * sums;
-    plan->worker_bytes =
-        s->tile_bytes + (int64_t)fc_align_up((size_t)(s->filter_chunk * s->gradient_row) * k->element);
+    plan->worker_bytes = s->tile_bytes + (int64_t)fc_align_up((size_t)(s->filter_chunk * s->gradient_row) * k->element);
     const double vectors = (double)s->gradient_row / k->lanes;
-    const double fill = (double)(s->channels * s->tile.channel_stride + s->filter_chunk * s->gradient_row) / k->lanes * 2;
+    const double fill =
+        (double)(s->channels * s->tile.channel_stride + s->filter_chunk * s->gradient_row) / k->lanes * 2;
     plan->cost = (double)(s->blocks * s->chunks * d->groups) *
                  ((double)s->filter_chunk * (double)s->depth * (vectors / 2 + 5) + fill + 300);
     plan->reason = "register tiles of dot products along rows";
@@ -124,15 +127,13 @@ static void fill_gradient(const job *j, const void *dy, int64_t filters, int64_t
     const fc_kernels *k = j->plan->kernels;
     const int64_t *stride = j->plan->desc.y_stride;
     for (int64_t f = 0; f < filters; ++f)
-        for (int64_t r = 0; r < rows; ++r)
-            k->line(fc_at(tile, f * s->gradient_row + r * s->tile.pitch, k->element),
-                    fc_at(dy, f * stride[AXIS_C] + r * stride[AXIS_H], k->element), stride[AXIS_W], 0, columns,
-                    s->tile.pitch - columns, 0);
+        k->block(fc_at(tile, f * s->gradient_row, k->element), s->tile.pitch, fc_at(dy, f * stride[AXIS_C], k->element),
+                 stride[AXIS_H], stride[AXIS_W], rows, 0, columns, s->tile.pitch - columns, 0);
 }
 
 /* sums[f][i] += dy rows . x rows over outputs [q, q + count) of the tile */
-static void add_products(const job *j, const void *x, const void *dy, int64_t q, int64_t count, int64_t filters, void *sums,
-                         int first) {
+static void add_products(const job *j, const void *x, const void *dy, int64_t q, int64_t count, int64_t filters,
+                         void *sums, int first) {
     const weights_plan *s = j->s;
     const fc_kernels *k = j->plan->kernels;
     for (int64_t f = 0; f < filters; f += k->dot_mr) {
@@ -146,8 +147,8 @@ static void add_products(const job *j, const void *x, const void *dy, int64_t q,
     }
 }
 
-static void run_block(const job *j, int64_t block, int64_t group, int64_t first_filter, int64_t filters, void *sums, int first,
-                      void *x_tile, void *dy_tile) {
+static void run_block(const job *j, int64_t block, int64_t group, int64_t first_filter, int64_t filters, void *sums,
+                      int first, void *x_tile, void *dy_tile) {
     const weights_plan *s = j->s;
     const fc_conv_desc *d = &j->plan->desc;
     const fc_kernels *k = j->plan->kernels;

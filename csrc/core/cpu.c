@@ -89,7 +89,8 @@ static void brand(char *name, size_t size) {
 #if defined(__x86_64__)
     unsigned words[12];
     for (unsigned i = 0; i < 3; ++i)
-        if (!__get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3])) return;
+        if (!__get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]))
+            return;
     char text[sizeof words + 1];
     memcpy(text, words, sizeof words);
     text[sizeof words] = '\0';

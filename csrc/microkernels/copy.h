@@ -39,12 +39,15 @@ static void FC_NAME(fc_fill)(void *dst_, double value, int64_t count) {
     for (int64_t i = 0; i < count; ++i) dst[i] = (real)value;
 }
 
-static void FC_NAME(fc_line)(void *dst_, const void *src, int64_t stride, int64_t lead, int64_t count, int64_t trail,
-                             double value) {
+static void FC_NAME(fc_block)(void *dst_, int64_t pitch, const void *src_, int64_t row_stride, int64_t stride,
+                              int64_t rows, int64_t lead, int64_t count, int64_t trail, double value) {
     real *dst = dst_;
-    for (int64_t i = 0; i < lead; ++i) dst[i] = (real)value;
-    if (count > 0) FC_NAME(fc_gather)(dst + lead, src, stride, count);
-    for (int64_t i = lead + count; i < lead + count + trail; ++i) dst[i] = (real)value;
+    const real *src = src_;
+    for (int64_t r = 0; r < rows; ++r, dst += pitch, src += row_stride) {
+        for (int64_t i = 0; i < lead; ++i) dst[i] = (real)value;
+        FC_NAME(fc_gather)(dst + lead, src, stride, count);
+        for (int64_t i = lead + count; i < lead + count + trail; ++i) dst[i] = (real)value;
+    }
 }
 
 static void FC_NAME(fc_add)(void *dst_, int64_t stride, const void *src_, int64_t count) {
@@ -83,6 +86,12 @@ static void FC_NAME(fc_unpack)(void *w_, int64_t c_stride, const void *src_, int
                                int64_t taps) {
     real *w = w_;
     const real *src = src_;
+    int in_order = c_stride == taps;
+    for (int64_t t = 0; t < taps; ++t) in_order = in_order && tap[t] == t;
+    if (in_order) {
+        memcpy(w, src, sizeof(real) * (size_t)(channels * taps));
+        return;
+    }
     for (int64_t c = 0; c < channels; ++c, w += c_stride, src += taps)
         for (int64_t t = 0; t < taps; ++t) w[tap[t]] = src[t];
 }

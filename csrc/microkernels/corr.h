@@ -19,39 +19,45 @@ static inline vec fc_finish_vec(vec v, const fc_finish *finish, int m) {
     }
 }
 
-#define FC_CORR(MR, XR)                                                                                                \
-    static void FC_NAME(fc_corr_##MR##x##XR)(int64_t depth, const void *src_, const int32_t *off, const void *w_,     \
-                                             void *c_, int64_t ldc, int first, const fc_finish *finish) {             \
-        const real *src = src_, *w = w_;                                                                               \
-        real *c = c_;                                                                                                  \
-        vec acc[MR][XR];                                                                                               \
-        _Pragma("GCC unroll 8") for (int m = 0; m < MR; ++m) {                                                         \
-            _Pragma("GCC unroll 3") for (int x = 0; x < XR; ++x) acc[m][x] =                                           \
-                first ? vzero() : vload(c + m * ldc + x * VLANES);                                                     \
-        }                                                                                                              \
-        for (int64_t k = 0; k < depth; ++k, w += MR) {                                                                 \
-            const real *s = src + off[k];                                                                              \
-            vec v[XR];                                                                                                 \
-            _Pragma("GCC unroll 3") for (int x = 0; x < XR; ++x) v[x] = vload(s + x * VLANES);                         \
-            _Pragma("GCC unroll 8") for (int m = 0; m < MR; ++m) {                                                     \
-                const vec b = vbroadcast(w[m]);                                                                        \
-                _Pragma("GCC unroll 3") for (int x = 0; x < XR; ++x) acc[m][x] = vfma(b, v[x], acc[m][x]);             \
-            }                                                                                                          \
-        }                                                                                                              \
-        if (finish) {                                                                                                  \
-            _Pragma("GCC unroll 8") for (int m = 0; m < MR; ++m) {                                                     \
-                _Pragma("GCC unroll 3") for (int x = 0; x < XR; ++x) vstore(c + m * ldc + x * VLANES,                  \
-                                                                            fc_finish_vec(acc[m][x], finish, m));     \
-            }                                                                                                          \
-        } else {                                                                                                       \
-            _Pragma("GCC unroll 8") for (int m = 0; m < MR; ++m) {                                                     \
-                _Pragma("GCC unroll 3") for (int x = 0; x < XR; ++x) vstore(c + m * ldc + x * VLANES, acc[m][x]);      \
-            }                                                                                                          \
-        }                                                                                                              \
+/* mr and xr are constants where this is inlined, so both loops unroll and acc lives in registers. */
+static inline __attribute__((always_inline)) void fc_corr_tile(const int mr, const int xr, int64_t depth,
+                                                               const real *src, const int32_t *off, const real *w,
+                                                               real *c, int64_t ldc, int first,
+                                                               const fc_finish *finish) {
+    vec acc[FC_MAX_MR][FC_MAX_XR];
+#pragma GCC unroll 8
+    for (int m = 0; m < mr; ++m) {
+#pragma GCC unroll 3
+        for (int x = 0; x < xr; ++x) acc[m][x] = first ? vzero() : vload(c + m * ldc + x * VLANES);
     }
+    for (int64_t k = 0; k < depth; ++k, w += mr) {
+        const real *s = src + off[k];
+        vec v[FC_MAX_XR];
+#pragma GCC unroll 3
+        for (int x = 0; x < xr; ++x) v[x] = vload(s + x * VLANES);
+#pragma GCC unroll 8
+        for (int m = 0; m < mr; ++m) {
+            const vec b = vbroadcast(w[m]);
+#pragma GCC unroll 3
+            for (int x = 0; x < xr; ++x) acc[m][x] = vfma(b, v[x], acc[m][x]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < mr; ++m) {
+#pragma GCC unroll 3
+        for (int x = 0; x < xr; ++x)
+            vstore(c + m * ldc + x * VLANES, finish ? fc_finish_vec(acc[m][x], finish, m) : acc[m][x]);
+    }
+}
 
+#define FC_CORR(MR, XR)                                                                                                \
+    static void FC_NAME(fc_corr_##MR##x##XR)(int64_t depth, const void *src, const int32_t *off, const void *w,        \
+                                             void *c, int64_t ldc, int first, const fc_finish *finish) {               \
+        fc_corr_tile(MR, XR, depth, src, off, w, c, ldc, first, finish);                                               \
+    }
 #define FC_CORR_ROW(MR) FC_CORR(MR, 1) FC_CORR(MR, 2) FC_CORR(MR, 3)
-#define FC_CORR_ENTRIES(MR) {FC_NAME(fc_corr_##MR##x1), FC_NAME(fc_corr_##MR##x2), FC_NAME(fc_corr_##MR##x3)}
+#define FC_CORR_ENTRIES(MR)                                                                                            \
+    { FC_NAME(fc_corr_##MR##x1), FC_NAME(fc_corr_##MR##x2), FC_NAME(fc_corr_##MR##x3) }
 
 FC_CORR_ROW(1)
 FC_CORR_ROW(2)
@@ -65,20 +71,26 @@ FC_CORR_ROW(8)
 #endif
 
 /* One output channel (depthwise): eight vectors of outputs give the FMA units enough independent sums. */
-static void FC_NAME(fc_corr_row)(int64_t depth, const void *src_, const int32_t *off, const void *w_, void *c_, int64_t count,
-                                 const fc_finish *finish) {
+static void FC_NAME(fc_corr_row)(int64_t depth, const void *src_, const int32_t *off, const void *w_, void *c_,
+                                 int64_t count, const fc_finish *finish) {
     const real *src = src_, *w = w_;
     real *c = c_;
     int64_t q = 0;
     for (; q + 7 * VLANES < count; q += 8 * VLANES) {
         vec acc[8];
-        _Pragma("GCC unroll 8") for (int x = 0; x < 8; ++x) acc[x] = vzero();
+
+#pragma GCC unroll 8
+        for (int x = 0; x < 8; ++x) acc[x] = vzero();
         for (int64_t k = 0; k < depth; ++k) {
             const real *s = src + off[k] + q;
             const vec b = vbroadcast(w[k]);
-            _Pragma("GCC unroll 8") for (int x = 0; x < 8; ++x) acc[x] = vfma(b, vload(s + x * VLANES), acc[x]);
+
+#pragma GCC unroll 8
+            for (int x = 0; x < 8; ++x) acc[x] = vfma(b, vload(s + x * VLANES), acc[x]);
         }
-        _Pragma("GCC unroll 8") for (int x = 0; x < 8; ++x) vstore(c + q + x * VLANES, fc_finish_vec(acc[x], finish, 0));
+
+#pragma GCC unroll 8
+        for (int x = 0; x < 8; ++x) vstore(c + q + x * VLANES, fc_finish_vec(acc[x], finish, 0));
     }
     for (; q < count; q += VLANES) {
         vec acc = vzero();

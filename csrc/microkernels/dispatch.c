@@ -23,8 +23,8 @@ static int supports_avx2(void) { return __builtin_cpu_supports("avx2") && __buil
 #ifdef FC_HAVE_avx512
 FC_DECLARE(avx512)
 static int supports_avx512(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
 }
 #endif
 #ifdef FC_HAVE_neon
@@ -38,19 +38,21 @@ static const struct {
     int (*supported)(void);
     const fc_kernels *f32, *f64;
 } isas[] = {
+    /* clang-format off */
     FC_ROW(scalar)
 #ifdef FC_HAVE_sse2
-        FC_ROW(sse2)
+    FC_ROW(sse2)
 #endif
 #ifdef FC_HAVE_avx2
-            FC_ROW(avx2)
+    FC_ROW(avx2)
 #endif
 #ifdef FC_HAVE_avx512
-                FC_ROW(avx512)
+    FC_ROW(avx512)
 #endif
 #ifdef FC_HAVE_neon
-                    FC_ROW(neon)
+    FC_ROW(neon)
 #endif
+    /* clang-format on */
 };
 
 static atomic_int active;

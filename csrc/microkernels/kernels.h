@@ -24,8 +24,8 @@ typedef void (*fc_corr_fn)(int64_t depth, const void *src, const int32_t *off, c
                            int first, const fc_finish *finish);
 
 /* c[q] = finish( sum_{k<depth} w[k] * src[off[k] + q] ) for q < count rounded up to whole vectors. */
-typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c, int64_t count,
-                               const fc_finish *finish);
+typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c,
+                               int64_t count, const fc_finish *finish);
 
 /* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum_{q<count} a[m*lda + q] * b[off[t] + q],  m < mr, t < tr; nothing is read past count. */
 typedef void (*fc_dot_fn)(int64_t count, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
@@ -45,15 +45,16 @@ typedef struct fc_kernels {
     void (*gather)(void *dst, const void *src, int64_t stride, int64_t count);
     void (*scatter)(void *dst, int64_t stride, const void *src, int64_t count);
     void (*fill)(void *dst, double value, int64_t count);
-    /* one line of a tile: `lead` values, then count of gather, then `trail` values */
-    void (*line)(void *dst, const void *src, int64_t stride, int64_t lead, int64_t count, int64_t trail, double value);
+    /* rows of a tile, pitch apart: `lead` values, then count of gather, then `trail` values */
+    void (*block)(void *dst, int64_t pitch, const void *src, int64_t row_stride, int64_t stride, int64_t rows,
+                  int64_t lead, int64_t count, int64_t trail, double value);
     double (*sum)(const void *src, int64_t count);
     /* dst[r*dst_row + i*dst_stride] = src[r*src_row + i],  r < rows, i < count */
     void (*scatter_rows)(void *dst, int64_t dst_row, int64_t dst_stride, const void *src, int64_t src_row, int64_t rows,
                          int64_t count);
     /* dst[(c*taps + t)*mr + m] = w[m*m_stride + c*c_stride + tap[t]],  c < channels */
-    void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels, const int64_t *tap,
-                 int64_t taps);
+    void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels,
+                 const int64_t *tap, int64_t taps);
     /* its inverse for one filter: w[c*c_stride + tap[t]] = src[c*taps + t] */
     void (*unpack)(void *w, int64_t c_stride, const void *src, int64_t channels, const int64_t *tap, int64_t taps);
     /* dst[i*stride] += src[i] */
@@ -64,15 +65,16 @@ typedef struct fc_kernels {
 
     /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
     void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);
-    void (*activate_backward)(fc_activation kind, double parameter, int64_t count, const void *y, const void *dy, void *dx);
+    void (*activate_backward)(fc_activation kind, double parameter, int64_t count, const void *y, const void *dy,
+                              void *dx);
     /* y[r*ld + q] = activation(y[r*ld + q] + bias[q]); dst[q] = sum_r src[r*ld + q];  q < count */
     void (*finish_rows)(int64_t rows, int64_t count, int64_t ld, const void *bias, fc_activation kind, double parameter,
                         void *y);
     void (*column_sums)(int64_t rows, int64_t count, int64_t ld, const void *src, void *dst);
     void (*softmax)(int64_t rows, int64_t classes, const void *x, void *y);
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
-    void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale, void *losses,
-                          void *dx);
+    void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
+                          void *losses, void *dx);
 } fc_kernels;
 
 /* The table of the active ISA, or of a given one; NULL where the type has none. */

@@ -30,6 +30,32 @@ static fc_pool_rule rule_of(const fc_pool_desc *desc) {
     return (fc_pool_rule){FC_REDUCE_SUM_ABS_POWERS, root, p};
 }
 
+/* Where windows tile rows that follow each other without a gap, channels and images are more outputs along the width: a
+ * global pool of many small planes is one row then. */
+static void fold_planes(fc_pool_job *job) {
+    fc_pool_axis *width = &job->axis[2];
+    const fc_pool_axis *depth = &job->axis[0], *height = &job->axis[1];
+    if (job->desc->pass != FC_FORWARD || job->args->indices || width->adaptive) return;
+    if (depth->in > 1 || depth->out > 1 || height->in > 1 || height->out > 1) return;
+    if (width->dilation != 1 || width->pad || width->pad_end || width->kernel * width->out != width->in) return;
+    if (width->out > 1 && width->stride != width->kernel) return;
+    job->folded = *job->desc;
+    int64_t *counts[] = {&job->folded.c, &job->folded.n};
+    for (int axis = 1; axis >= 0; --axis) {
+        int64_t *count = counts[1 - axis], *x = job->folded.x_stride, *y = job->folded.y_stride;
+        if (*count > 1) {
+            if (width->in == 1) x[4] = x[axis];
+            if (width->out == 1) y[4] = y[axis];
+            if (x[axis] != width->in * x[4] || y[axis] != width->out * y[4]) break;
+        }
+        width->stride = width->kernel;
+        width->in *= *count;
+        width->out *= *count;
+        *count = 1;
+    }
+    job->desc = &job->folded;
+}
+
 fc_status fc_pool_job_init(fc_pool_job *job, const fc_pool_desc *desc, const fc_pool_args *args) {
     *job = (fc_pool_job){.desc = desc, .args = args, .rule = rule_of(desc)};
     job->kernels = fc_kernels_for(fc_isa(), desc->type);
@@ -39,6 +65,7 @@ fc_status fc_pool_job_init(fc_pool_job *job, const fc_pool_desc *desc, const fc_
     atomic_init(&job->bad_index, 0);
     const fc_status status = fc_pool_axes(desc, job->axis);
     if (status != FC_OK) return status;
+    if (desc->kind != FC_POOL_UNPOOL) fold_planes(job);
 
     const fc_pool_axis *width = &job->axis[2];
     const int64_t stride = width->adaptive ? width->in / width->out + 1 : width->stride;

@@ -9,7 +9,8 @@
 #include "pool/axis.h"
 
 typedef struct fc_pool_job {
-    const fc_pool_desc *desc;
+    const fc_pool_desc *desc; /* the caller's, or `folded` */
+    fc_pool_desc folded;
     const fc_pool_args *args;
     const fc_kernels *kernels;
     const fc_pool_kernels *leaf;

@@ -42,10 +42,20 @@ static inline real vsum(vec a) {
     const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
+static inline void vsum4(const vec v[4], real sums[4]) {
+    for (int i = 0; i < 4; i += 2) {
+        const vec pair = _mm256_hadd_pd(v[i], v[i + 1]);
+        _mm_storeu_pd(sums + i, _mm_add_pd(_mm256_castpd256_pd128(pair), _mm256_extractf128_pd(pair, 1)));
+    }
+}
 #else
 static inline real vsum(vec a) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
+}
+static inline void vsum4(const vec v[4], real sums[4]) {
+    const vec four = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)));
 }
 #endif

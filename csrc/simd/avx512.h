@@ -36,3 +36,22 @@ static inline vec vselect(vmask m, vec a, vec b) { return FC_MM(mask_blend)(m, b
 static inline vec vabs(vec a) { return FC_MM(abs)(a); }
 static inline vec vsqrt(vec a) { return FC_MM(sqrt)(a); }
 static inline real vsum(vec a) { return FC_MM(reduce_add)(a); }
+#if FC_F64
+static inline void vsum4(const vec v[4], real sums[4]) {
+    for (int i = 0; i < 4; i += 2) {
+        const vec pair = _mm512_add_pd(_mm512_unpacklo_pd(v[i], v[i + 1]), _mm512_unpackhi_pd(v[i], v[i + 1]));
+        const __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(pair), _mm512_extractf64x4_pd(pair, 1));
+        _mm_storeu_pd(sums + i, _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1)));
+    }
+}
+#else
+static inline void vsum4(const vec v[4], real sums[4]) {
+    const vec ab = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+    const vec cd = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+    const __m512d lo = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+    const __m512d hi = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+    const vec four = _mm512_add_ps(_mm512_castpd_ps(lo), _mm512_castpd_ps(hi));
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(four), _mm512_extractf32x8_ps(four, 1));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+}
+#endif

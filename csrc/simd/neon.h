@@ -43,3 +43,13 @@ static inline vec vmin(vec a, vec b) { return vselect(vgt(b, a), a, b); }
 static inline vec vabs(vec a) { return FC_NEON(vabs)(a); }
 static inline vec vsqrt(vec a) { return FC_NEON(vsqrt)(a); }
 static inline real vsum(vec a) { return FC_NEON(vaddv)(a); }
+#if FC_F64
+static inline void vsum4(const vec v[4], real sums[4]) {
+    vstore(sums, vpaddq_f64(v[0], v[1]));
+    vstore(sums + 2, vpaddq_f64(v[2], v[3]));
+}
+#else
+static inline void vsum4(const vec v[4], real sums[4]) {
+    vstore(sums, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
+}
+#endif

@@ -30,3 +30,6 @@ static inline vec vsqrt(vec a) { return sqrt(a); }
 static inline vec vsqrt(vec a) { return sqrtf(a); }
 #endif
 static inline real vsum(vec a) { return a; }
+static inline void vsum4(const vec v[4], real sums[4]) {
+    for (int i = 0; i < 4; ++i) sums[i] = v[i];
+}

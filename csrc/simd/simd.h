@@ -8,7 +8,8 @@
  *   vadd vsub vmul vdiv vfma    vfma(a, b, c) = a*b + c, fused where the ISA can
  *   vmax vmin                   a > b ? a : b and a < b ? a : b, so a NaN in either operand gives b
  *   vgt veq vselect             lane masks: vselect(m, a, b) = m ? a : b
- *   vabs vsqrt vsum             vsum adds the lanes in a fixed tree order
+ *   vabs vsqrt
+ *   vsum vsum4                  the lanes of one vector, of four vectors, added in a fixed tree order
  */
 #ifndef FC_SIMD_H
 #define FC_SIMD_H

@@ -39,10 +39,20 @@ static inline vmask veq(vec a, vec b) { return FC_MM(cmpeq)(a, b); }
 static inline vec vselect(vmask m, vec a, vec b) { return FC_MM(or)(FC_MM(and)(m, a), FC_MM(andnot)(m, b)); }
 static inline vec vabs(vec a) { return FC_MM(andnot)(FC_MM(set1)((real)-0.0), a); }
 static inline vec vsqrt(vec a) { return FC_MM(sqrt)(a); }
-static inline real vsum(vec a) {
-    real s[VLANES];
-    vstore(s, a);
-    for (int half = VLANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) s[i] += s[i + half];
-    return s[0];
+#if FC_F64
+static inline real vsum(vec a) { return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a))); }
+static inline void vsum4(const vec v[4], real sums[4]) {
+    vstore(sums, _mm_add_pd(_mm_unpacklo_pd(v[0], v[1]), _mm_unpackhi_pd(v[0], v[1])));
+    vstore(sums + 2, _mm_add_pd(_mm_unpacklo_pd(v[2], v[3]), _mm_unpackhi_pd(v[2], v[3])));
 }
+#else
+static inline real vsum(vec a) {
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
+}
+static inline void vsum4(const vec v[4], real sums[4]) {
+    const vec a = _mm_add_ps(_mm_unpacklo_ps(v[0], v[1]), _mm_unpackhi_ps(v[0], v[1]));
+    const vec b = _mm_add_ps(_mm_unpacklo_ps(v[2], v[3]), _mm_unpackhi_ps(v[2], v[3]));
+    vstore(sums, _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a)));
+}
+#endif
