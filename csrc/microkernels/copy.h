@@ -1,5 +1,7 @@
 /* copy.h: moving elements between the caller's strides and contiguous scratch, and packing weights. Memory-bound loops;
- * unit and double strides are written out so that the compiler vectorises them. */
+ * unit and double strides are written out. */
+
+#include "simd/lanes.h"
 
 static void FC_NAME(fc_gather)(void *dst_, const void *src_, int64_t stride, int64_t count) {
     real *dst = dst_;
@@ -8,11 +10,13 @@ static void FC_NAME(fc_gather)(void *dst_, const void *src_, int64_t stride, int
         int64_t i = 0;
         for (; i + VLANES <= count; i += VLANES) vstore(dst + i, vload(src + i));
         if (i < count) vstore_part(dst + i, vload_part(src + i, (int)(count - i)), (int)(count - i));
-    } else if (stride == 2) {
-        for (int64_t i = 0; i < count; ++i) dst[i] = src[2 * i];
-    } else {
-        for (int64_t i = 0; i < count; ++i) dst[i] = src[i * stride];
+        return;
     }
+    int64_t i = 0;
+    if (stride == 2) { /* stops short of the last element, past which nothing may be read */
+        for (; i + VLANES < count; i += VLANES) vstore(dst + i, veven(vload(src + 2 * i), vload(src + 2 * i + VLANES)));
+    }
+    for (; i < count; ++i) dst[i] = src[i * stride];
 }
 
 static void FC_NAME(fc_scatter)(void *dst_, int64_t stride, const void *src_, int64_t count) {

@@ -1,5 +1,11 @@
 /* pool_gradients.h: gradients that need the values, element by element: Lp pools, and maxima whose ties share. */
 
+/* sign(v) * g; 0 and NaN carry over. */
+FC_INLINE vec pool_signed(vec v, vec g) {
+    const vec zero = vzero();
+    return vselect(vgt(v, zero), g, vselect(vgt(zero, v), vsub(zero, g), vmul(v, g)));
+}
+
 FC_INLINE real pool_norm_slope(real x, real y, real p, int signed_powers) {
     if (y == 0) return 0;
     if (signed_powers) return x == 0 && p < 1 ? 0 : FC_POW(x / y, p - 1);
@@ -22,6 +28,42 @@ static void FC_NAME(fc_pool_norm_row)(const fc_pool_rule *rule, const fc_pool_sp
         for (int64_t t = 0; t < spans->count[q]; ++t) {
             const int64_t i = spans->first[q] + t * spans->step;
             dx[i * dx_step] += scaled * pool_norm_slope(x[i * x_step], y[q], p, signed_powers);
+        }
+    }
+}
+
+static int FC_NAME(fc_pool_norm_values)(const fc_pool_rule *rule, const void *dy_, const void *y_, int64_t count,
+                                        void *values_) {
+    const real *dy = dy_, *y = y_;
+    real *values = values_;
+    const real low = (real)1e-30, high = (real)1e30;
+    const int squares = rule->reduction == FC_REDUCE_SUM_SQUARES;
+    int unsafe = 0;
+    for (int64_t q = 0; q < count; ++q) {
+        unsafe |= !(y[q] == 0 || (y[q] > low && y[q] < high));
+        values[q] = y[q] == 0 ? 0 : squares ? dy[q] / y[q] : dy[q];
+    }
+    return !unsafe;
+}
+
+static void FC_NAME(fc_pool_norm_rows)(const fc_pool_rule *rule, const void *values_, const void *const *rows,
+                                       int64_t x_step, void *const *dx_rows, int64_t dx_step, int64_t row_count,
+                                       int64_t length) {
+    const real *values = values_;
+    const int squares = rule->reduction == FC_REDUCE_SUM_SQUARES;
+    for (int64_t r = 0; r < row_count; ++r) {
+        const real *x = rows[r];
+        real *dx = dx_rows[r];
+        int64_t i = 0;
+        if (x_step == 1 && dx_step == 1) {
+            for (; i + VLANES <= length; i += VLANES) {
+                const vec v = vload(x + i), g = vload(values + i), sum = vload(dx + i);
+                vstore(dx + i, squares ? vfma(v, g, sum) : vadd(sum, pool_signed(v, g)));
+            }
+        }
+        for (; i < length; ++i) {
+            const real v = x[i * x_step];
+            dx[i * dx_step] += squares ? v * values[i] : v > 0 ? values[i] : v < 0 ? -values[i] : v * values[i];
         }
     }
 }

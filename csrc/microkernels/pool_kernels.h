@@ -90,6 +90,11 @@ typedef struct fc_pool_kernels {
     /* dx += dy * d(y)/d(x) of an Lp pool, one row of its windows; divisors as for finish */
     void (*norm_row)(const fc_pool_rule *rule, const fc_pool_spans *spans, const void *x, int64_t x_step, void *dx,
                      int64_t dx_step, const void *dy, const void *y, const double *divisors, double outer);
+    /* The same for p = 1 and 2 as transposed windows: values = dy/y^(p-1), and 0 where y is 0; returns 0 where that might
+     * lose precision. After spreading, dx[r][i*dx_step] += values[i] * sign(x) |x|^(p-1), x = rows[r][i*x_step] */
+    int (*norm_values)(const fc_pool_rule *rule, const void *dy, const void *y, int64_t count, void *values);
+    void (*norm_rows)(const fc_pool_rule *rule, const void *values, const void *const *rows, int64_t x_step,
+                      void *const *dx_rows, int64_t dx_step, int64_t row_count, int64_t length);
     /* Elements equal to their window's maximum y (absolute: in magnitude), one row of the windows.
      * counts[q] starts at 0 for COUNT and FIRST and is what COUNT left for SPLIT */
     void (*match_row)(fc_pool_match match, int absolute, const fc_pool_spans *spans, const void *x, int64_t x_step,
@@ -107,6 +112,10 @@ typedef struct fc_pool_kernels {
                                 const void *dy, int64_t dy_pixel, int fresh);
     void (*pixels_spread)(const void *dy, int64_t dy_pixel, const double *divisors, double outer, void *const *dx_rows,
                           int64_t row_count, const fc_pool_spans *spans, int64_t dx_pixel, int64_t channels, int fresh);
+
+    void (*pixels_norm_backward)(const fc_pool_rule *rule, const void *const *rows, void *const *dx_rows,
+                                 int64_t row_count, const fc_pool_spans *spans, int64_t pixel, int64_t dx_pixel,
+                                 int64_t channels, const void *dy, int64_t dy_pixel, int fresh); /* p = 1 and 2 */
 
     /* 2x2 windows, stride 2, no border: `rows` rows of `count` outputs from rows of unit step. Backward writes `width`
      * elements of each row of dx. */

@@ -126,3 +126,44 @@ static void FC_NAME(fc_pool_pixels_spread)(const void *dy_, int64_t dy_pixel, co
         }
     }
 }
+
+FC_INLINE void pool_pixels_norm_body(const fc_pool_reduction reduction, const void *const *rows, void *const *dx_rows,
+                                     int64_t row_count, const fc_pool_spans *spans, int64_t pixel, int64_t dx_pixel,
+                                     int64_t channels, const real *dy, int64_t dy_pixel, int fresh) {
+    for (int64_t q = 0; q < spans->n; ++q) {
+        const int64_t first = spans->first[q], taps = spans->count[q];
+        for (int64_t c = 0; c < channels; c += VLANES) {
+            const int n = channels - c < VLANES ? (int)(channels - c) : VLANES;
+            const vec g = pool_load(dy + q * dy_pixel + c, n);
+            vec sum = vzero();
+            for (int64_t r = 0; r < row_count; ++r)
+                for (int64_t t = 0; t < taps; ++t) {
+                    const real *from = (const real *)rows[r] + (first + t * spans->step) * pixel + c;
+                    sum = pool_combine(reduction, sum, pool_load(from, n), 0);
+                }
+            const vec y = vsqrt(sum);
+            const vmask empty = veq(sum, vzero());
+            for (int64_t r = 0; r < row_count; ++r)
+                for (int64_t t = 0; t < taps; ++t) {
+                    const vec v = pool_load((const real *)rows[r] + (first + t * spans->step) * pixel + c, n);
+                    const vec slope = reduction == FC_REDUCE_SUM_SQUARES
+                                          ? vselect(empty, vzero(), vmul(vdiv(v, y), g))
+                                          : pool_signed(v, g);
+                    pool_pixel_put((real *)dx_rows[r] + (first + t * spans->step) * dx_pixel + c, slope, n, fresh);
+                }
+        }
+    }
+}
+
+static void FC_NAME(fc_pool_pixels_norm_backward)(const fc_pool_rule *rule, const void *const *rows,
+                                                  void *const *dx_rows, int64_t row_count, const fc_pool_spans *spans,
+                                                  int64_t pixel, int64_t dx_pixel, int64_t channels, const void *dy,
+                                                  int64_t dy_pixel, int fresh) {
+    if (rule->reduction == FC_REDUCE_SUM_SQUARES) {
+        pool_pixels_norm_body(FC_REDUCE_SUM_SQUARES, rows, dx_rows, row_count, spans, pixel, dx_pixel, channels, dy,
+                              dy_pixel, fresh);
+    } else {
+        pool_pixels_norm_body(FC_REDUCE_SUM_ABS, rows, dx_rows, row_count, spans, pixel, dx_pixel, channels, dy,
+                              dy_pixel, fresh);
+    }
+}

@@ -108,6 +108,7 @@ static int64_t furnish(const fc_pool_job *job, fc_pool_bench *bench, char *base)
     bench->places = cut(base, &used, job->buffer * job->element);
     bench->y = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
     bench->values = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
+    bench->scaled = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
     return used;
 }
 

@@ -40,7 +40,7 @@ typedef struct fc_pool_bench {
     const void **rows;
     void **dx_rows;
     int64_t *offsets, *index, *counts;
-    void *buffer, *places, *y, *values;
+    void *buffer, *places, *y, *values, *scaled;
 } fc_pool_bench;
 
 /* One row of windows: a plane, and the output's depth and height. */

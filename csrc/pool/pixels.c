@@ -15,7 +15,8 @@ int fc_pool_pixels_take(const fc_pool_job *job) {
     if (args->indices && desc->index_stride[1] != 1) return 0;
     if (desc->pass == FC_FORWARD)
         return desc->y_stride[1] == 1 && (!args->indices || place_span(job) < FC_POOL_EXACT_PLACES / 2);
-    if (desc->kind == FC_POOL_LP || desc->ties != FC_TIES_FIRST) return 0;
+    const int norm = job->rule.reduction == FC_REDUCE_SUM_ABS || job->rule.reduction == FC_REDUCE_SUM_SQUARES;
+    if ((desc->kind == FC_POOL_LP && !norm) || desc->ties != FC_TIES_FIRST) return 0;
     return desc->dx_stride[1] == 1 && desc->dy_stride[1] == 1;
 }
 
@@ -62,6 +63,12 @@ static void backward_block(fc_pool_job *job, fc_pool_bench *bench, int64_t n, in
                 continue;
             }
             fc_pool_line_rows(job, &line, desc->x_stride, args->x, 0, bench->rows);
+            if (desc->kind == FC_POOL_LP) {
+                job->leaf->pixels_norm_backward(&job->rule, bench->rows, bench->dx_rows, line.row_count, &bench->spans,
+                                                desc->x_stride[4], desc->dx_stride[4], channels, dy,
+                                                desc->dy_stride[4], fresh);
+                continue;
+            }
             job->leaf->pixels_max_backward(bench->rows, bench->dx_rows, line.row_count, &bench->spans,
                                            desc->x_stride[4], desc->dx_stride[4], channels, dy, desc->dy_stride[4],
                                            fresh);

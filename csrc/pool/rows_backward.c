@@ -14,21 +14,44 @@ static const void *unit_step(const fc_pool_job *job, void *staging, const void *
     return staging;
 }
 
-static void avg_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, const void *dy) {
+/* Adds every value to its window along the width, into the buffer; returns the buffer at column `first`,
+ * the first of `length` columns of the input. */
+static const void *spread(const fc_pool_job *job, fc_pool_bench *bench, const void *values, int64_t *first,
+                          int64_t *length) {
     const fc_pool_axis *width = &job->axis[2];
-    const int64_t step = job->desc->dx_stride[4];
-    const int64_t start = most(bench->start, 0), end = least(bench->end, width->in);
-    if (dy != bench->values) memcpy(bench->values, dy, (size_t)(bench->count * job->element));
-    job->leaf->finish(&job->rule, bench->divisors, line->outer, bench->count, bench->values);
     if (job->by_spans) {
-        job->leaf->spread_spans(bench->values, bench->start, &bench->spans, bench->buffer, bench->end - bench->start);
+        job->leaf->spread_spans(values, bench->start, &bench->spans, bench->buffer, bench->end - bench->start);
     } else {
-        job->leaf->spread(bench->values, width->stride, width->dilation, width->kernel, bench->count, bench->buffer,
+        job->leaf->spread(values, width->stride, width->dilation, width->kernel, bench->count, bench->buffer,
                           bench->end - bench->start);
     }
-    fc_pool_line_rows(job, line, job->desc->dx_stride, job->args->dx, start, (const void **)bench->dx_rows);
-    job->leaf->add_rows(fc_pool_at(job, bench->buffer, start - bench->start), bench->dx_rows, line->row_count, step,
-                        end - start);
+    *first = most(bench->start, 0);
+    *length = least(bench->end, width->in) - *first;
+    return fc_pool_at(job, bench->buffer, *first - bench->start);
+}
+
+static void avg_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, const void *dy) {
+    if (dy != bench->values) memcpy(bench->values, dy, (size_t)(bench->count * job->element));
+    job->leaf->finish(&job->rule, bench->divisors, line->outer, bench->count, bench->values);
+    int64_t first, length;
+    const void *values = spread(job, bench, bench->values, &first, &length);
+    fc_pool_line_rows(job, line, job->desc->dx_stride, job->args->dx, first, (const void **)bench->dx_rows);
+    job->leaf->add_rows(values, bench->dx_rows, line->row_count, job->desc->dx_stride[4], length);
+}
+
+/* p = 1 and 2; says whether it was done, which y of extreme size prevents. */
+static int norm_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, const void *dy,
+                     const void *y) {
+    const fc_pool_desc *desc = job->desc;
+    if (job->rule.reduction != FC_REDUCE_SUM_ABS && job->rule.reduction != FC_REDUCE_SUM_SQUARES) return 0;
+    if (!job->leaf->norm_values(&job->rule, dy, y, bench->count, bench->scaled)) return 0;
+    int64_t first, length;
+    const void *values = spread(job, bench, bench->scaled, &first, &length);
+    fc_pool_line_rows(job, line, desc->x_stride, job->args->x, first, bench->rows);
+    fc_pool_line_rows(job, line, desc->dx_stride, job->args->dx, first, (const void **)bench->dx_rows);
+    job->leaf->norm_rows(&job->rule, values, bench->rows, desc->x_stride[4], bench->dx_rows, desc->dx_stride[4],
+                         line->row_count, length);
+    return 1;
 }
 
 static void match_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, fc_pool_match match,
@@ -49,6 +72,7 @@ static void value_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_po
     } else {
         fc_pool_rows_line(job, bench, line, bench->y, NULL, 0);
     }
+    if (norm_line(job, bench, line, dy, y)) return;
     fc_pool_line_rows(job, line, desc->x_stride, job->args->x, 0, bench->rows);
     fc_pool_line_rows(job, line, desc->dx_stride, job->args->dx, 0, (const void **)bench->dx_rows);
     if (job->rule.reduction != FC_REDUCE_MAX && job->rule.reduction != FC_REDUCE_MAX_ABS) {

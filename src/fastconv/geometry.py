@@ -34,6 +34,7 @@ Spatial = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 MAX_SIZE = 2**63 - 1
+_MAX_EXTENT = 2**60
 AXIS_NAMES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 PADDING_NAMES = ("valid", "same", "same_upper", "same_lower", "full")
 
@@ -222,8 +223,8 @@ def resolve_padding(
 
 
 def _check_axis_size(size: int, axis: str, what: str) -> int:
-    if size > MAX_SIZE:
-        raise ValueError(f"{what} along {axis} (={size}) does not fit in 63 bits")
+    if size > _MAX_EXTENT:
+        raise ValueError(f"{what} along {axis} (={size}) is too large: at most {_MAX_EXTENT}")
     return size
 
 

@@ -1,0 +1,120 @@
+"""What the benchmarks share: timing, shapes, the description of the machine, and tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fastconv
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = ("lenet5", "alexnet", "vgg16", "mobilenetv2")
+
+
+def best_of(call: Callable[[], Any], seconds: float = 0.25, least: int = 3) -> float:
+    """Median time of one call in seconds: at least `least` runs after one that is not counted, for about `seconds`."""
+    call()
+    times: list[float] = []
+    while len(times) < least or (sum(times) < seconds and len(times) < 1000):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def once(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Time of one call, and its result."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Of positive numbers; NaN if there are none."""
+    logs = [math.log(value) for value in values]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def read_shapes(network: str) -> list[tuple[str, str, list[int]]]:
+    """Rows (operation, name, numbers) of shapes/NETWORK.txt."""
+    lines = (line.split("#")[0].split() for line in (HERE / "shapes" / f"{network}.txt").read_text().splitlines())
+    return [(words[0], words[1], [int(word) for word in words[2:]]) for words in lines if words]
+
+
+def measure_peak(threads: int) -> dict[str, float]:
+    """Multiply-add and copy limits of this machine from peak.c, or nothing without a compiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "peak")
+        command = [os.environ.get("CC", "cc"), "-O3", "-march=native", "-fopenmp", str(HERE / "peak.c"), "-o"]
+        try:
+            subprocess.run([*command, str(program)], check=True, capture_output=True)
+            env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            done = subprocess.run([str(program)], check=True, capture_output=True, text=True, env=env)
+        except (OSError, subprocess.CalledProcessError):
+            return {}
+    gflops, copied = (float(word) for word in done.stdout.split())
+    return {"peak_gflops": gflops, "copy_gb_per_s": copied}
+
+
+def blas() -> str:
+    """The matrix library under NumPy, as far as it tells."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "unknown (threadpoolctl is not installed)"
+    found = [row for row in threadpool_info() if row.get("user_api") == "blas"]
+    return ", ".join(f"{r['internal_api']} {r['version']} {r.get('architecture', '')}".strip() for r in found) or "none"
+
+
+def describe_machine(threads: int) -> dict[str, Any]:
+    """What stands at the head of every benchmark."""
+    info = fastconv.info()
+    head = {
+        "cpu": info["cpu"],
+        "isa": info["isa"],
+        "threads": threads,
+        "logical_cpus": os.cpu_count(),
+        "fastconv": fastconv.__version__,
+        "numpy": np.__version__,
+        "blas": blas(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    return {**head, **measure_peak(threads)}
+
+
+def show_machine(head: dict[str, Any]) -> None:
+    """Print the head, one fact a line."""
+    for name, value in head.items():
+        print(f"# {name}: {value}")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under their columns, numbers to the right."""
+    text = [[value if isinstance(value, str) else f"{value:,.4g}" for value in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(columns), *text]) for i in range(len(columns))]
+    for line in [list(columns), *text]:
+        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
+        print("  ".join([line[0].ljust(widths[0]), *cells[1:]]))
+
+
+def write_json(path: str | None, result: dict[str, Any]) -> None:
+    """Write the result to `path`, or to standard output for "-"."""
+    if path is None:
+        return
+    text = json.dumps(result, indent=1)
+    if path == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(path).write_text(text + "\n", encoding="utf-8")

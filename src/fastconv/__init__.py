@@ -1,0 +1,48 @@
+"""fastconv: fast convolution, pooling and training of convolutional networks on the CPU, for NumPy arrays.
+
+Arrays go in, arrays come out. The operations are here, layers and training in `fastconv.nn`, data sets in
+`fastconv.data`, pictures in `fastconv.plot`, the naive loops that specify it all in `fastconv.reference`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from fastconv import filters, functional
+from fastconv.functional import *  # noqa: F403
+from fastconv.info import check_environment, get_num_threads, info, set_num_threads
+
+__all__ = [
+    "__version__",
+    "filters",
+    "functional",
+    "get_num_threads",
+    "info",
+    "set_num_threads",
+]
+__all__ += functional.__all__
+__version__ = "0.1.0"
+
+try:
+    check_environment()
+except ValueError as error:
+    # The command imports this package before it can catch anything, and its errors are one line and status 2.
+    if os.path.basename(sys.argv[0] if sys.argv else "") not in ("fastconv", "-m"):
+        raise
+    print(f"fastconv: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+_LAZY = ("cli", "data", "nn", "plot", "reference")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"fastconv.{name}")
+    raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

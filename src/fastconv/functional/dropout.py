@@ -1,0 +1,108 @@
+"""Dropout, inverted: what is kept is scaled up in training, so that nothing changes at prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.functional._arrays import same_shape
+from fastconv.functional._operands import operand
+
+__all__ = ["dropout", "dropout_backward"]
+
+
+def _probability(p: Any) -> float:
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.integer, np.floating)):
+        raise TypeError(f"p (={p!r}) must be a number from 0 to 1")
+    if not 0 <= p <= 1:
+        raise ValueError(f"p (={p}) must lie in 0..1")
+    return float(p)
+
+
+def _scaled(x: np.ndarray, mask: np.ndarray, p: float) -> np.ndarray:
+    y = np.multiply(x, mask, out=np.empty(x.shape, x.dtype))
+    if 0 < p < 1:
+        y *= x.dtype.type(1 / (1 - p))
+    return y
+
+
+def dropout(x: Any, p: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Zero each element with probability `p` and scale the others by ``1 / (1 - p)``.
+
+    Parameters
+    ----------
+    x : ndarray, any shape, float32 or float64
+    p : float
+        Probability of dropping an element, 0..1.
+    rng : numpy.random.Generator
+        Source of the mask; one seed gives one mask, whatever the dtype of `x`.
+
+    Returns
+    -------
+    y : ndarray, shape of x, dtype of x
+        ``x * mask / (1 - p)``; all zero if p is 1.
+    mask : ndarray, shape of x, bool
+        True where the element was kept.
+
+    Raises
+    ------
+    ValueError
+        If `p` is outside 0..1.
+    TypeError
+        If `x` has another element type or `rng` is not a Generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> y, mask = fastconv.dropout(np.ones(1000), 0.25, np.random.default_rng(0))
+    >>> sorted(set(y.round(3).tolist()))
+    [0.0, 1.333]
+    >>> bool((mask == (y > 0)).all())
+    True
+    """
+    x = operand("x", x)
+    p = _probability(p)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng (={rng!r}) must be a numpy.random.Generator, e.g. numpy.random.default_rng(0)")
+    mask = np.asarray(rng.random(x.shape, dtype=np.float32) >= p)
+    return _scaled(x, mask, p), mask
+
+
+def dropout_backward(dy: Any, mask: Any, p: float) -> np.ndarray:
+    """Gradient of `dropout` for its input, ``dx = dy * mask / (1 - p)``.
+
+    Parameters
+    ----------
+    dy : ndarray, any shape, float32 or float64
+        Gradient for the output.
+    mask : ndarray, shape of dy, bool
+        The mask that `dropout` returned.
+    p : float
+        The probability that `dropout` was given.
+
+    Returns
+    -------
+    ndarray, shape of dy, dtype of dy
+
+    Raises
+    ------
+    ValueError
+        If `p` is outside 0..1 or the shapes differ.
+    TypeError
+        If `dy` has another element type or `mask` is not bool.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.dropout_backward(np.array([1.0, 1.0]), np.array([True, False]), 0.5)
+    array([2., 0.])
+    """
+    dy = operand("dy", dy)
+    mask = np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"mask has dtype {mask.dtype}; pass the bool mask that dropout returned")
+    same_shape("mask", mask, "dy", dy.shape)
+    return _scaled(dy, mask, _probability(p))

@@ -1,0 +1,401 @@
+"""Explanations: which algorithm a convolution runs, why, what it costs, and which input pixels it never reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastconv import _engine, geometry
+from fastconv.functional._operands import c_strides, copy_reason, is_shape
+from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, frozen
+
+__all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "explain_conv3d"]
+
+PASSES = ("forward", "backward_data", "backward_weights")
+SPREADING = {"default", "fast"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One algorithm as one convolution sees it.
+
+    Attributes
+    ----------
+    name : str
+        Row of the engine's list.
+    status : {"ok", "unsupported", "workspace too small"}
+    reason : str
+        Why not, or when it wins.
+    cost : float
+        Predicted cycles on one core.
+    macs : float
+        Multiply-adds, taps on padding included.
+    workspace_bytes : int
+        Scratch memory for one thread.
+    """
+
+    name: str
+    status: str
+    reason: str
+    cost: float
+    macs: float
+    workspace_bytes: int
+
+
+@dataclass(frozen=True)
+class ConvReport:
+    """What `explain_conv2d` found; ``str`` makes it readable, `to_dict` plain.
+
+    Attributes
+    ----------
+    operation, pass_name, dtype, isa : str
+    x_shape, weight_shape, output_shape : tuple of int
+        In the axis orders of the call.
+    algorithm : str
+        The one that runs; "none" for an empty batch.
+    reason : str
+        Why it runs.
+    candidates : list of Candidate
+        The engine's ordered list.
+    workspace_bytes : int
+        Scratch memory for one thread.
+    macs : float
+        Multiply-adds of the chosen algorithm.
+    padding : tuple of (int, int)
+        Before and after, per spatial axis.
+    unused_input : dict of str to ndarray of int64
+        Positions along each spatial axis that no window reads.
+    unused_pixels : int
+        Input pixels, of one channel, that no window reads.
+    copies : list of str
+        Arrays that have to be copied first, and why.
+    notes : list of str
+    """
+
+    operation: str
+    pass_name: str
+    dtype: str
+    isa: str
+    x_shape: tuple[int, ...]
+    weight_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    algorithm: str
+    reason: str
+    candidates: list[Candidate]
+    workspace_bytes: int
+    macs: float
+    padding: tuple[tuple[int, int], ...]
+    unused_input: dict[str, np.ndarray]
+    unused_pixels: int
+    copies: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain Python objects, fit for JSON."""
+        plain = asdict(self)
+        plain["unused_input"] = {axis: positions.tolist() for axis, positions in self.unused_input.items()}
+        return plain
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        lines = [
+            f"{self.operation} {self.pass_name}, {self.dtype}, ISA {self.isa}",
+            f"  x {_times(self.x_shape)}, weight {_times(self.weight_shape)} -> {_times(self.output_shape)}",
+            f"  padding {', '.join(f'{before}+{after}' for before, after in self.padding)}; "
+            f"{self.macs:,.0f} multiply-adds; workspace {self.workspace_bytes:,} bytes for one thread",
+            f"  runs: {self.algorithm} ({self.reason})",
+        ]
+        if self.candidates:
+            lines.append(f"  {'candidate':<14}{'status':<21}{'cycles':>14}{'workspace':>14}  why")
+        for row in self.candidates:
+            cycles = f"{row.cost:,.0f}" if row.status == "ok" else "-"
+            space = "-" if row.status == "unsupported" else f"{row.workspace_bytes:,}"
+            mark = "*" if row.name == self.algorithm else " "
+            lines.append(f" {mark}{row.name:<14}{row.status:<21}{cycles:>14}{space:>14}  {row.reason}".rstrip())
+        if self.unused_pixels:
+            lines.append(f"  input pixels never used: {self.unused_pixels:,} per channel")
+            for axis, positions in self.unused_input.items():
+                if len(positions):
+                    lines.append(f"    along {axis}: {geometry.format_positions(positions)}")
+        else:
+            lines.append("  every input pixel is used")
+        lines += [f"  copy: {copy}" for copy in self.copies]
+        lines += [f"  note: {note}" for note in self.notes]
+        return lines
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _described(name: str, value: Any, dtype: np.dtype) -> tuple[tuple[int, ...], tuple[int, ...], list[str]]:
+    """Shape and strides of an argument that is a shape or an array, and the copy it asks for."""
+    if is_shape(value):
+        shape = tuple(geometry.canonical_integer(name, size, 0) for size in value)
+        return shape, c_strides(shape, dtype.itemsize), []
+    array = np.asarray(value)
+    if array.dtype.newbyteorder("=") != dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, but dtype is {dtype}: cast it, or pass dtype={array.dtype}")
+    reason = copy_reason(array)
+    if reason is None:
+        return array.shape, array.strides, []
+    return array.shape, c_strides(array.shape, dtype.itemsize), [f"{name} is copied: {reason}"]
+
+
+def _unused(problem: Problem, border: str) -> tuple[dict[str, np.ndarray], int]:
+    positions = geometry.unused_input(
+        problem.size, problem.kernel, problem.stride, problem.dilation, problem.padding, problem.output, border
+    )
+    total = used = 1
+    for size, unread in zip(problem.size, positions, strict=True):
+        total *= size
+        used *= size - len(unread)
+    names = geometry.AXIS_NAMES[len(problem.size)]
+    return dict(zip(names, positions, strict=True)), total - used
+
+
+def _reason(algorithm: Any, rows: list[Candidate], chosen: str) -> str:
+    """Say why `chosen` runs, from the candidates' costs."""
+    if algorithm != "auto":
+        return "asked for by name"
+    mine = next(row for row in rows if row.name == chosen)
+    others = sorted((row for row in rows if row.status == "ok" and row.name != chosen), key=lambda row: row.cost)
+    if not others:
+        return "the only one that takes this convolution"
+    ratio = others[0].cost / mine.cost if mine.cost else float("inf")
+    why = f"{mine.reason}; " if mine.reason else ""
+    return f"{why}predicted {ratio:,.{0 if ratio >= 10 else 2}f} times faster than {others[0].name}"
+
+
+def _explain(
+    ndim: int, x_shape: Any, weight_shape: Any, bias: Any, spatial: tuple[Any, ...], **options: Any
+) -> ConvReport:
+    try:
+        dtype = np.dtype(options["dtype"])
+    except TypeError:
+        raise TypeError(f"dtype (={options['dtype']!r}) must be float32 or float64") from None
+    if dtype.char not in "fd":
+        raise TypeError(f"dtype (={dtype}) must be float32 or float64")
+    pass_name = options["pass_name"]
+    if pass_name not in PASSES:
+        raise ValueError(f"pass_name (={pass_name!r}) must be one of {', '.join(PASSES)}")
+    dtype = dtype.newbyteorder("=")
+    stride, padding, dilation, groups = spatial
+    x_shape, x_strides, copies = _described("x_shape", x_shape, dtype)
+    weight_shape, weight_strides, weight_copies = _described("weight_shape", weight_shape, dtype)
+    forward = pass_name == "forward"
+    key = ConvKey(
+        ndim, False, pass_name, dtype.char * 2, x_shape, x_strides, weight_shape, weight_strides, None, None,
+        None, None, None, frozen("stride", stride), frozen("padding", padding), 0, frozen("dilation", dilation), groups,
+        options["layout"], options["weight_layout"], options["flip"], options["border"],
+        options["activation"] if forward else None, options["accuracy"], options["algorithm"],
+        options["workspace_limit"], _engine.isa(),
+    )  # fmt: skip
+    call = conv_call(*key)
+    problem = call.problem
+    if forward and bias is not None and bias is not False:
+        key = key._replace(bias_shape=(problem.out_channels,))
+    if forward and options["residual"]:
+        shape = problem.y_shape
+        key = key._replace(residual_shape=shape, residual_strides=c_strides(shape, dtype.itemsize))
+    call = conv_call(*key)
+    unused, unused_pixels = _unused(call.problem, border_mode(options["border"])[0])
+    rows = [Candidate(**row) for row in call.plan.candidates()] if call.plan is not None else []
+    algorithm = call.plan.algorithm if call.plan is not None else "none"
+    notes = []
+    if algorithm.startswith(("winograd", "fft")):
+        notes.append('NaN and infinity spread over a tile of outputs; accuracy="strict" keeps them in their windows')
+    return ConvReport(
+        operation=f"conv{ndim}d",
+        pass_name=pass_name,
+        dtype=str(dtype),
+        isa=key.isa,
+        x_shape=x_shape,
+        weight_shape=weight_shape,
+        output_shape=call.problem.y_shape,
+        algorithm=algorithm,
+        reason=_reason(options["algorithm"], rows, algorithm) if rows else "the batch is empty",
+        candidates=rows,
+        workspace_bytes=call.workspace_bytes,
+        macs=next((row.macs for row in rows if row.name == algorithm), 0.0),
+        padding=call.problem.padding,
+        unused_input=unused,
+        unused_pixels=unused_pixels,
+        copies=copies + weight_copies,
+        notes=notes,
+    )
+
+
+def explain_conv1d(
+    x_shape: Any,
+    weight_shape: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    layout: str = "NCW",
+    weight_layout: str = "OIW",
+    flip: bool = False,
+    border: str | float = "zeros",
+    activation: Any = None,
+    residual: bool = False,
+    accuracy: str = "default",
+    algorithm: str = "auto",
+    workspace_limit: int | None = None,
+    dtype: Any = np.float32,
+    pass_name: str = "forward",
+) -> ConvReport:
+    """Say how a `conv1d` call of these shapes would run; see `explain_conv2d`.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int, or ndarray
+        Shapes as `conv1d` takes them.
+
+    The other parameters are those of `explain_conv2d`.
+
+    Returns
+    -------
+    ConvReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv1d`.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.explain_conv1d((1, 1, 10), (1, 1, 4), stride=4).output_shape
+    (1, 1, 2)
+    """
+    return _explain(
+        1, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
+        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+    )  # fmt: skip
+
+
+def explain_conv2d(
+    x_shape: Any,
+    weight_shape: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    layout: str = "NCHW",
+    weight_layout: str = "OIHW",
+    flip: bool = False,
+    border: str | float = "zeros",
+    activation: Any = None,
+    residual: bool = False,
+    accuracy: str = "default",
+    algorithm: str = "auto",
+    workspace_limit: int | None = None,
+    dtype: Any = np.float32,
+    pass_name: str = "forward",
+) -> ConvReport:
+    """Say how a `conv2d` call of these shapes would run, without running it.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int, or ndarray
+        Shapes as `conv2d` takes them; of an array the strides count too, and whether it has to be copied.
+    bias : bool or array_like, optional
+        Whether there is a bias.
+    stride, padding, dilation, groups, layout, weight_layout, flip, border, activation
+        As in `conv2d`.
+    residual : bool
+        Whether there is a residual.
+    accuracy, algorithm, workspace_limit
+        As in `conv2d`.
+    dtype : dtype
+        float32 or float64.
+    pass_name : {"forward", "backward_data", "backward_weights"}
+        The pass to explain.
+
+    Returns
+    -------
+    ConvReport
+        The algorithm that runs and why, all candidates with cost and workspace bytes, the output's shape, and the input
+        pixels that a stride that does not fit never reads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> report = fastconv.explain_conv2d((1, 3, 7, 7), (8, 3, 3, 3), stride=3)
+    >>> report.output_shape, report.unused_pixels
+    ((1, 8, 2, 2), 13)
+    >>> report.unused_input["width"]
+    array([6])
+    """
+    return _explain(
+        2, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
+        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+    )  # fmt: skip
+
+
+def explain_conv3d(
+    x_shape: Any,
+    weight_shape: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    *,
+    layout: str = "NCDHW",
+    weight_layout: str = "OIDHW",
+    flip: bool = False,
+    border: str | float = "zeros",
+    activation: Any = None,
+    residual: bool = False,
+    accuracy: str = "default",
+    algorithm: str = "auto",
+    workspace_limit: int | None = None,
+    dtype: Any = np.float32,
+    pass_name: str = "forward",
+) -> ConvReport:
+    """Say how a `conv3d` call of these shapes would run; see `explain_conv2d`.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int, or ndarray
+        Shapes as `conv3d` takes them.
+
+    The other parameters are those of `explain_conv2d`.
+
+    Returns
+    -------
+    ConvReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv3d`.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.explain_conv3d((1, 1, 8, 8, 8), (2, 1, 3, 3, 3), padding="same").output_shape
+    (1, 2, 8, 8, 8)
+    """
+    return _explain(
+        3, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
+        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+    )  # fmt: skip

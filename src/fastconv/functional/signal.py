@@ -1,0 +1,167 @@
+"""Convolution and correlation of arrays with any number of axes: scipy.signal's sizes, centring and swaps.
+
+Up to three axes are one call of the engine. Each further axis of the kernel is a loop of such calls, whose results are
+added at the kernel's offset; the further axes of the input are their batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv.functional import conv
+from fastconv.functional._operands import operand
+
+__all__ = ["convolve", "correlate"]
+
+MODES = ("full", "same", "valid")
+_CONV = {1: conv.conv1d, 2: conv.conv2d, 3: conv.conv3d}
+
+
+def _operands(first: Any, second: Any, mode: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(mode, str) or mode not in MODES:
+        raise ValueError(f"mode (={mode!r}) must be one of {', '.join(MODES)}")
+    x, kernel = operand("x", first), operand("kernel", second)
+    if x.dtype != kernel.dtype:
+        raise TypeError(
+            f"kernel is {kernel.dtype} but x is {x.dtype}, and types are never mixed: cast one of them, "
+            f"as in kernel.astype(np.{x.dtype})"
+        )
+    if x.ndim != kernel.ndim:
+        raise ValueError(f"x has {x.ndim} axes and kernel has {kernel.ndim}: they must have the same number")
+    return x, kernel
+
+
+def _swap_needed(mode: str, x: np.ndarray, kernel: np.ndarray) -> bool:
+    """Whether "valid" has to exchange its operands, so that the first covers the second."""
+    if mode != "valid" or all(n >= k for n, k in zip(x.shape, kernel.shape, strict=True)):
+        return False
+    if all(n <= k for n, k in zip(x.shape, kernel.shape, strict=True)):
+        return True
+    raise ValueError(
+        f"mode 'valid' needs one of the arrays to be at least as large as the other along every axis, "
+        f"not shapes {x.shape} and {kernel.shape}"
+    )
+
+
+def _axis_range(mode: str, n: int, k: int) -> tuple[int, int]:
+    """First index and length of the result within the full convolution along one axis."""
+    return {"full": (0, n + k - 1), "same": ((k - 1) // 2, n), "valid": (k - 1, n - k + 1)}[mode]
+
+
+def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, num_threads: int | None) -> np.ndarray:
+    """Convolve, or correlate without `flip`; `kernel` covers no axis that x does not in mode "valid"."""
+    ranges = [_axis_range(mode, n, k) for n, k in zip(x.shape, kernel.shape, strict=True)]
+    ndim = min(x.ndim, 3)
+    lead = x.ndim - ndim
+    padding = tuple(
+        (k - 1 - first, first + length - n)
+        for n, k, (first, length) in zip(x.shape[lead:], kernel.shape[lead:], ranges[lead:], strict=True)
+    )
+    batch = x.reshape(math.prod(x.shape[:lead]), 1, *x.shape[lead:])
+    y = np.zeros([length for _, length in ranges], x.dtype)
+    for offset in np.ndindex(*kernel.shape[:lead]):
+        part = _CONV[ndim](batch, kernel[offset][None, None], padding=padding, flip=flip, num_threads=num_threads)
+        if not lead:
+            return part[0, 0]
+        place = offset if flip else tuple(k - 1 - at for at, k in zip(offset, kernel.shape, strict=False))
+        part = part.reshape(*x.shape[:lead], *part.shape[2:])
+        source, target = [], []
+        for at, n, (first, length) in zip(place, x.shape, ranges, strict=False):
+            start = max(0, first - at)
+            stop = max(start, min(n, first + length - at))
+            source.append(slice(start, stop))
+            target.append(slice(start + at - first, stop + at - first))
+        y[tuple(target)] += part[tuple(source)]
+    return y
+
+
+def convolve(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None = None) -> np.ndarray:
+    """True convolution of two arrays, ``y[i] = sum over m of x[m] * kernel[i - m]`` along every axis.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64
+        The input, with any number of axes.
+    kernel : ndarray of x.dtype, as many axes as x
+        The kernel.
+    mode : {"full", "same", "valid"}
+        "full" is every place where the arrays touch, n + k - 1 per axis; "same" its centre, of the size of `x`;
+        "valid" the places where one array covers the other, max - min + 1.
+    num_threads : int, optional
+        Threads of this call.
+
+    Returns
+    -------
+    ndarray of x.dtype
+        An empty input gives an empty result of shape (0,); two arrays without axes their product.
+
+    Raises
+    ------
+    TypeError
+        If an array is neither float32 nor float64, or the types are mixed.
+    ValueError
+        If the numbers of axes differ, `mode` is unknown, or "valid" finds neither array covering the other.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.convolve([1.0, 2.0, 3.0, 4.0], [1.0, 10.0])
+    array([ 1., 12., 23., 34., 40.])
+    >>> fastconv.convolve([1.0, 2.0, 3.0, 4.0], [1.0, 10.0], "same")
+    array([ 1., 12., 23., 34.])
+    """
+    x, kernel = _operands(x, kernel, mode)
+    if x.ndim == 0:
+        return np.multiply(x, kernel)
+    if x.size == 0 or kernel.size == 0:
+        return np.empty(0, x.dtype)
+    if _swap_needed(mode, x, kernel) or (mode == "full" and kernel.size > x.size):
+        x, kernel = kernel, x
+    return _convolve(x, kernel, mode, True, num_threads)
+
+
+def correlate(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None = None) -> np.ndarray:
+    """Cross-correlation of two arrays, ``y[i] = sum over m of x[i + m] * kernel[m]`` along every axis.
+
+    In mode "full" the first place has the kernel's last element on the input's first: the kernel is not flipped.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64
+        The input, with any number of axes.
+    kernel : ndarray of x.dtype, as many axes as x
+        The kernel.
+    mode : {"full", "same", "valid"}
+        As in `convolve`.
+    num_threads : int, optional
+        Threads of this call.
+
+    Returns
+    -------
+    ndarray of x.dtype
+        An empty input gives an empty result of shape (0,); two arrays without axes their product.
+
+    Raises
+    ------
+    TypeError
+        If an array is neither float32 nor float64, or the types are mixed.
+    ValueError
+        If the numbers of axes differ, `mode` is unknown, or "valid" finds neither array covering the other.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.correlate([1.0, 2.0, 3.0, 4.0], [1.0, 10.0])
+    array([10., 21., 32., 43.,  4.])
+    """
+    x, kernel = _operands(x, kernel, mode)
+    if x.ndim == 0:
+        return np.multiply(x, kernel)
+    if x.size == 0 or kernel.size == 0:
+        return np.empty(0, x.dtype)
+    if _swap_needed(mode, x, kernel) or (mode == "full" and kernel.size > x.size):
+        return np.ascontiguousarray(np.flip(_convolve(kernel, x, mode, False, num_threads)))
+    return _convolve(x, kernel, mode, False, num_threads)

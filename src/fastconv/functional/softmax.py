@@ -1,0 +1,134 @@
+"""Softmax: scores become probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv import _engine
+from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
+from fastconv.functional._operands import operand
+
+__all__ = ["softmax", "softmax_backward"]
+
+
+def softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
+    """Softmax along one axis, ``y[c] = exp(x[c] - m) / sum_k exp(x[k] - m)`` with ``m = max_k x[k]``.
+
+    Parameters
+    ----------
+    x : ndarray, any shape with at least one axis, float32 or float64
+    axis : int
+        The axis whose elements become probabilities; it may not be empty.
+    out : ndarray, shape of x, dtype of x, optional
+        Where the result goes; `x` itself is allowed.
+    num_threads : int, optional
+
+    Returns
+    -------
+    ndarray, shape of x, dtype of x
+        Each line along `axis` adds up to 1. A line that holds NaN or +inf, or nothing but -inf, is NaN.
+
+    Raises
+    ------
+    ValueError
+        If `axis` is out of range or empty, or `out` does not fit.
+    TypeError
+        If `x` or `out` has another element type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.softmax(np.array([0.0, np.log(3.0)])).round(6)
+    array([0.25, 0.75])
+    """
+    x = operand("x", x)
+    axis = line_axis(x, axis)
+    lines = _lines(x, axis)
+    y = _line_buffer(out, x, axis, (("x", x),))
+    _engine.softmax_forward(_matrix(lines), _matrix(y), thread_count(num_threads))
+    return deliver(_from_lines(y, axis), out)
+
+
+def softmax_backward(
+    dy: Any, y: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """Gradient of `softmax` for its input, ``dx = y * (dy - sum_k dy[k] * y[k])``.
+
+    Parameters
+    ----------
+    dy : ndarray, any shape with at least one axis, float32 or float64
+        Gradient for the output.
+    y : ndarray, shape of dy, dtype of dy
+        What `softmax` returned.
+    axis : int
+        The axis `softmax` was given.
+    out : ndarray, shape of dy, dtype of dy, optional
+        Where the result goes; `dy` or `y` itself is allowed.
+    num_threads : int, optional
+
+    Returns
+    -------
+    ndarray, shape of dy, dtype of dy
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, `axis` is out of range or empty, or `out` does not fit.
+    TypeError
+        If an argument is neither float32 nor float64, or types are mixed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> fastconv.softmax_backward(np.array([1.0, 0.0]), np.array([0.25, 0.75]))
+    array([ 0.1875, -0.1875])
+    """
+    dy, y = operand("dy", dy), operand("y", y)
+    same_dtype("dy", dy, "y", y)
+    same_shape("dy", dy, "y", y.shape)
+    axis = line_axis(y, axis)
+    dx = _line_buffer(out, y, axis, (("dy", dy), ("y", y)))
+    _engine.softmax_backward(
+        _matrix(_lines(y, axis)), _matrix(_lines(dy, axis)), _matrix(dx), thread_count(num_threads)
+    )
+    return deliver(_from_lines(dx, axis), out)
+
+
+def line_axis(x: np.ndarray, axis: int) -> int:
+    """Return `axis` counted from the front, after checking that it exists and is not empty."""
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"axis (={axis!r}) must be an int")
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis (={axis}) is out of range for an array with {x.ndim} axes")
+    if x.shape[axis] == 0:
+        raise ValueError(f"axis (={axis}) is empty: shape {x.shape} holds no class")
+    return int(axis) % x.ndim
+
+
+def _lines(x: np.ndarray, axis: int) -> np.ndarray:
+    """Return `x` in C order with `axis` last."""
+    return dense(x if axis == x.ndim - 1 else np.moveaxis(x, axis, -1))
+
+
+def _matrix(x: np.ndarray) -> np.ndarray:
+    return x if x.ndim == 2 else x.reshape(x.size // x.shape[-1], x.shape[-1])
+
+
+def _line_buffer(
+    out: np.ndarray | None, x: np.ndarray, axis: int, inputs: Sequence[tuple[str, np.ndarray]]
+) -> np.ndarray:
+    """Return where the lines of the result go: `out` itself if they lie there as they are computed."""
+    buffer = result_buffer("out", out, x.shape, x.dtype, inputs, in_place=True)
+    if axis == x.ndim - 1:
+        return buffer
+    return np.empty(x.shape[:axis] + x.shape[axis + 1 :] + x.shape[axis : axis + 1], x.dtype)
+
+
+def _from_lines(lines: np.ndarray, axis: int) -> np.ndarray:
+    """Return lines in the axis order of the input, in C order."""
+    return lines if axis == lines.ndim - 1 else np.ascontiguousarray(np.moveaxis(lines, -1, axis))

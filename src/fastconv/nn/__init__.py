@@ -1,0 +1,84 @@
+"""Networks that train: layers, losses, optimisers, a trainer, summaries, checkpoints and a small zoo.
+
+Layers, their arguments and the keys of their state carry PyTorch's names. There is no tape: a layer keeps what its own
+backward needs, and `Sequential` calls the layers in order and then in reverse.
+
+Layers
+    ``y = layer(x)`` infers and keeps nothing; ``layer(x, training=True)`` also keeps what ``dx = layer.backward(dy)``
+    needs. backward *sets* ``parameter.grad`` (it does not add to it). ``layer.parameters()``, ``named_parameters()``,
+    ``state_dict()``, ``load_state_dict(state)`` as in PyTorch. Weights are drawn from ``rng=`` (a seed or a Generator).
+
+Training
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> model = nn.zoo.build("lenet5", seed=0)
+    >>> x = np.random.default_rng(0).standard_normal((128, 1, 28, 28), np.float32)
+    >>> labels = np.arange(128) % 10
+    >>> trainer = nn.Trainer(model, seed=0)
+    >>> history = trainer.fit((x, labels), test=(x, labels), epochs=2)
+    >>> sorted(history[-1])
+    ['epoch', 'lr', 'seconds', 'test_accuracy', 'test_loss', 'train_loss']
+
+    ``Trainer(model, optimizer=None, loss=None, *, batch_size=64, seed=0, schedule="cosine", checkpoint=None,
+    metadata=None)``; ``fit(train, test=None, epochs=12, *, callbacks=())`` takes float arrays ready for the network
+    (normalised, NCHW) and integer labels. A `Callback` has ``on_fit_start(trainer, epochs, batches)``,
+    ``on_batch_end(trainer, epoch, batch, loss)`` and ``on_epoch_end(trainer, record)``; records are dicts that
+    ``json.dumps`` takes. With ``checkpoint=PATH`` the file is renewed after every epoch and when Ctrl-C stops the run
+    (KeyboardInterrupt is raised again afterwards; ``trainer.history`` holds the epochs that were completed,
+    ``trainer.checkpoint_path`` the file). ``evaluate(model, x, labels) -> Evaluation(loss, accuracy, predictions)``,
+    ``predict(model, x) -> outputs`` in batches, ``confusion_matrix(labels, predictions, classes) -> counts``.
+
+Files
+    ``path = save_checkpoint(path, model, metadata)``: metadata is a dict that JSON can hold; the keys that mean
+    something are ``network`` (name), ``class_names`` (list), ``mean`` and ``std`` (lists, one value a channel, on the
+    0..1 scale), ``input_shape`` (channels, height, width). Without safetensors the suffix of the returned path is
+    ``.npz`` and one line on stderr says so. ``checkpoint = load_checkpoint(path)`` has ``.model``, ``.metadata`` and
+    ``.state``; bad files are a ValueError.
+
+Networks
+    ``zoo.build(name, seed=0, input_shape=None, num_classes=None)`` makes one; ``zoo.NETWORKS`` maps names to rows with
+    ``name``, ``description``, ``input_shape``, ``num_classes``.
+
+Figures
+    ``summary(model, input_shape)`` returns a `Summary`: ``str()`` is the table, ``.as_dict()`` the data.
+"""
+
+from __future__ import annotations
+
+from fastconv.nn import init, losses, optim, zoo
+from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from fastconv.nn.config import from_config
+from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
+from fastconv.nn.layers import *  # noqa: F403
+from fastconv.nn.layers import __all__ as _layers
+from fastconv.nn.losses import CrossEntropyLoss, MSELoss
+from fastconv.nn.module import Module, Parameter
+from fastconv.nn.optim import SGD, Adam
+from fastconv.nn.summary import Summary, summary
+from fastconv.nn.trainer import Callback, Trainer
+
+__all__ = [
+    *_layers,
+    "SGD",
+    "Adam",
+    "Callback",
+    "Checkpoint",
+    "CrossEntropyLoss",
+    "Evaluation",
+    "MSELoss",
+    "Module",
+    "Parameter",
+    "Summary",
+    "Trainer",
+    "confusion_matrix",
+    "evaluate",
+    "from_config",
+    "init",
+    "load_checkpoint",
+    "losses",
+    "optim",
+    "predict",
+    "save_checkpoint",
+    "summary",
+    "zoo",
+]

@@ -1,0 +1,128 @@
+"""Running a model over a data set: predictions, loss, accuracy, confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.nn.losses import CrossEntropyLoss, Loss
+from fastconv.nn.module import Module
+
+__all__ = ["Evaluation", "confusion_matrix", "evaluate", "predict"]
+
+
+class Evaluation(NamedTuple):
+    """What `evaluate` finds: ``loss``; ``accuracy`` (None without classes); ``predictions`` (classes, or outputs)."""
+
+    loss: float
+    accuracy: float | None
+    predictions: np.ndarray
+
+
+def predict(model: Module, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray:
+    """The outputs of a model for many inputs, computed batch by batch.
+
+    Parameters
+    ----------
+    model : Module
+    x : ndarray, shape (N, ...)
+        Inputs as the model takes them.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray, shape (N, ...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> nn.predict(nn.Linear(3, 2, rng=0), np.zeros((5, 3), np.float32)).shape
+    (5, 2)
+    """
+    x = np.asarray(x)
+    if x.ndim == 0:
+        raise ValueError("x must hold a batch of inputs, got a single number")
+    if batch_size < 1:
+        raise ValueError(f"batch_size (={batch_size}) must be at least 1")
+    first = model(x[:batch_size])
+    if len(x) <= batch_size:
+        return first
+    outputs = np.empty((len(x), *first.shape[1:]), first.dtype)
+    outputs[:batch_size] = first
+    for start in range(batch_size, len(x), batch_size):
+        outputs[start : start + batch_size] = model(x[start : start + batch_size])
+    return outputs
+
+
+def evaluate(
+    model: Module, x: np.ndarray, targets: Any, loss: Loss | None = None, *, batch_size: int = 256
+) -> Evaluation:
+    """Loss and accuracy of a model on a test set.
+
+    Parameters
+    ----------
+    model : Module
+    x : ndarray, shape (N, ...)
+    targets : ndarray
+        Labels, shape (N,), or for regression values shaped as the outputs.
+    loss : Loss, optional
+        `CrossEntropyLoss` where it is not given.
+    batch_size : int
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ValueError
+        If there is no input, or as many targets as inputs are not given.
+    """
+    loss = CrossEntropyLoss() if loss is None else loss
+    x, targets = np.asarray(x), np.asarray(targets)
+    check_pair("x", x, "targets", targets)
+    outputs = predict(model, x, batch_size=batch_size)
+    value = loss(outputs, targets)
+    if not loss.CLASSIFIES:
+        return Evaluation(value, None, outputs)
+    classes = outputs.argmax(axis=1)
+    return Evaluation(value, float(np.mean(classes == targets)), classes)
+
+
+def confusion_matrix(labels: Any, predictions: Any, classes: int) -> np.ndarray:
+    """How often each class was taken for each: ``counts[label, prediction]``.
+
+    Parameters
+    ----------
+    labels, predictions : ndarray of int, shape (N,)
+    classes : int
+
+    Returns
+    -------
+    ndarray of int64, shape (classes, classes)
+
+    Examples
+    --------
+    >>> from fastconv import nn
+    >>> nn.confusion_matrix([0, 1, 1], [0, 1, 0], 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.shape != predictions.shape:
+        raise ValueError(f"labels has shape {labels.shape}, predictions has {predictions.shape}")
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        if values.size and not 0 <= values.min() <= values.max() < classes:
+            raise ValueError(f"{name} must lie in 0..{classes - 1}, got {values.min()}..{values.max()}")
+    flat = labels.astype(np.int64).ravel() * classes + predictions.astype(np.int64).ravel()
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def check_pair(name: str, x: np.ndarray, targets_name: str, targets: np.ndarray) -> None:
+    """Raise ValueError unless there are inputs, and as many targets."""
+    if x.ndim < 1 or len(x) < 1:
+        raise ValueError(f"{name} is empty: shape {x.shape}")
+    if targets.ndim < 1 or len(targets) != len(x):
+        raise ValueError(f"{name} holds {len(x)} inputs, but {targets_name} has shape {targets.shape}")

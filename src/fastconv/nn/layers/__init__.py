@@ -1,0 +1,41 @@
+"""The layers, one family a file. `LAYERS` lists them by name: adding one is one file and its names here."""
+
+from __future__ import annotations
+
+from fastconv.nn.layers.activation import ReLU
+from fastconv.nn.layers.adaptive_pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+)
+from fastconv.nn.layers.avg_pool import AvgPool1d, AvgPool2d, AvgPool3d
+from fastconv.nn.layers.conv import Conv1d, Conv2d, Conv3d
+from fastconv.nn.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from fastconv.nn.layers.dropout import Dropout
+from fastconv.nn.layers.flatten import Flatten, Unflatten
+from fastconv.nn.layers.linear import Linear
+from fastconv.nn.layers.lp_pool import LPPool1d, LPPool2d, LPPool3d
+from fastconv.nn.layers.max_pool import MaxPool1d, MaxPool2d, MaxPool3d
+from fastconv.nn.layers.sequential import Sequential
+from fastconv.nn.layers.softmax import Softmax
+from fastconv.nn.module import Module
+
+#: every layer by its name; what a checkpoint may name
+LAYERS: dict[str, type[Module]] = {
+    layer.__name__: layer
+    for layer in (
+        Conv1d, Conv2d, Conv3d,
+        ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
+        MaxPool1d, MaxPool2d, MaxPool3d,
+        AvgPool1d, AvgPool2d, AvgPool3d,
+        LPPool1d, LPPool2d, LPPool3d,
+        AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
+        AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+        ReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Sequential,
+    )
+}  # fmt: skip
+
+__all__ = ["LAYERS", *LAYERS]

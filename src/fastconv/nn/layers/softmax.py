@@ -1,0 +1,54 @@
+"""Softmax as a layer, for outputs read as probabilities; `CrossEntropyLoss` trains on what comes before it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastconv import functional as F
+from fastconv.nn.module import Module
+
+__all__ = ["Softmax"]
+
+
+class Softmax(Module):
+    """``y[c] = exp(x[c]) / sum_k exp(x[k])`` along the axis `dim`.
+
+    Parameters
+    ----------
+    dim : int
+        Counted with the batch axis, as in PyTorch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> nn.Softmax(1)(np.zeros((1, 4), np.float32))
+    array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
+    """
+
+    KIND = "SOFTMAX"
+    ARGUMENTS = ("dim",)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
+            raise TypeError(f"dim (={dim!r}) must be an int")
+        self.dim = int(dim)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """The probabilities."""
+        y = F.softmax(x, self.dim)
+        if training:
+            self._saved = (y,)
+        return y
+
+    def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
+        """``dx = y (dy - sum_k dy[k] y[k])``."""
+        (y,) = self._take_saved()
+        return F.softmax_backward(dy, y, self.dim) if needs_input else None
+
+    def operations(self, input_shape: tuple[int, ...]) -> int:
+        """An exponential, an addition and a division per element."""
+        return 3 * math.prod(input_shape)

@@ -1,0 +1,197 @@
+"""Parameter and Module: what every layer is made of.
+
+A module keeps its parameters and sub-modules as plain attributes, in the order they were assigned; that order is the
+order of `Module.parameters` and of the state's keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = ["Module", "Parameter"]
+
+
+class Parameter:
+    """An array that training changes, with its gradient.
+
+    Attributes
+    ----------
+    data : ndarray of float32 or float64
+        The values. An optimiser turns it into a view of its flat buffer.
+    grad : ndarray or None
+        Same shape and dtype; set (not added to) by the backward of the layer that owns the parameter.
+    """
+
+    __slots__ = ("data", "grad")
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+        self.grad: np.ndarray | None = None
+
+    def gradient(self) -> np.ndarray:
+        """The array for a backward to write its gradient to, made on first use."""
+        if self.grad is None:
+            self.grad = np.zeros_like(self.data)
+        return self.grad
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.data.shape}, dtype={self.data.dtype})"
+
+
+class Module:
+    """Base of layers and models.
+
+    A subclass writes ``forward(x, training=False)`` and ``backward(dy, needs_input=True)``, and for `summary` and the
+    checkpoints the class attributes and methods below. forward keeps what backward needs only when training, so that
+    inference may run in several threads at once.
+    """
+
+    #: constructor arguments that describe the layer, in order; each is also an attribute (``bias`` is the parameter)
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ()
+    #: attributes that are parameters; the bias may be None
+    PARAMETERS: ClassVar[tuple[str, ...]] = ()
+    #: the arguments among them that the designer of a network chooses and training does not change
+    HYPERPARAMETERS: ClassVar[tuple[str, ...]] = ()
+    #: whether forward takes activation="relu"
+    FUSES_RELU: ClassVar[bool] = False
+    #: whether backward takes rectified=True, the mask of a ReLU before the layer
+    MASKS_RELU: ClassVar[bool] = False
+    #: the textbook's kind: CONV, RELU, POOL, FC, or another word for the rest
+    KIND: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        self._saved: tuple | None = None
+        self._kept: dict | None = None
+
+    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """The output for input `x`: `forward` under its short name."""
+        return self.forward(x, training)
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """The output for input `x`; with `training`, also keep what `backward` needs."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
+        """Gradient of the loss for the last training input, given the gradient `dy` for its output.
+
+        Sets the gradients of the parameters on the way. Returns None where `needs_input` is false.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one output (no batch axis) for one input of `input_shape`."""
+        return input_shape
+
+    def operations(self, input_shape: tuple[int, ...]) -> int:
+        """Multiplications, additions and comparisons for one input of `input_shape`."""
+        return 0
+
+    def unused_input(self, input_shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Positions along each spatial axis that the layer never reads; empty where that cannot happen."""
+        return ()
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly inside this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (named `prefix`) and all modules below it, in order."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with the keys of their state, in order."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield f"{prefix}.{name}" if prefix else name, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """All parameters, in order."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def parameter_count(self) -> int:
+        """How many numbers training changes."""
+        return sum(parameter.data.size for parameter in self.parameters())
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameter values by key, as PyTorch names them."""
+        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over parameter values; all keys and shapes must be those of `state_dict`.
+
+        Raises
+        ------
+        ValueError
+            If a key is missing or unexpected, or a shape or dtype does not fit. Nothing is changed then.
+        """
+        parameters = dict(self.named_parameters())
+        missing = [name for name in parameters if name not in state]
+        unexpected = [name for name in state if name not in parameters]
+        if missing or unexpected:
+            raise ValueError(f"state does not fit this model: missing keys {missing}, unexpected keys {unexpected}")
+        arrays = {name: np.asarray(state[name]) for name in parameters}
+        for name, parameter in parameters.items():
+            array = arrays[name]
+            if array.shape != parameter.data.shape:
+                raise ValueError(f"state[{name!r}] has shape {array.shape}, the model needs {parameter.data.shape}")
+            if array.dtype.kind != "f":
+                raise ValueError(f"state[{name!r}] has dtype {array.dtype}, the model needs {parameter.data.dtype}")
+        for name, parameter in parameters.items():
+            parameter.data[...] = arrays[name]
+
+    def config(self) -> dict[str, Any]:
+        """What `from_config` needs to build this module again, as JSON can hold it."""
+        config: dict[str, Any] = {"type": type(self).__name__}
+        for name in self.ARGUMENTS:
+            value = getattr(self, name)
+            config[name] = value is not None if name == "bias" else value
+        return config
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The layer's hyperparameters by name."""
+        return {name: getattr(self, name) for name in self.HYPERPARAMETERS}
+
+    def reset_parameters(self, rng: int | np.random.Generator | None = None) -> None:
+        """Draw all parameters anew, in order, from `rng`; a layer with parameters extends this."""
+        rng = np.random.default_rng(rng)
+        for _, child in self.named_children():
+            child.reset_parameters(rng)
+
+    def reuse_buffers(self, reuse: bool = True) -> None:
+        """Let training calls of the same input shape write to the same arrays, or stop that and free them.
+
+        With it, what a training call returned is overwritten by the next one. `Trainer` turns it on while it runs.
+        """
+        for _, module in self.named_modules():
+            module._kept = {} if reuse else None
+            module._saved = None
+
+    def _take_saved(self) -> tuple:
+        saved = self._saved
+        if saved is None:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: nothing to go back to; call the layer with training=True first"
+            )
+        self._saved = None
+        return saved
+
+    def _kept_buffer(self, key: Any) -> Any:
+        return None if self._kept is None else self._kept.get(key)
+
+    def _keep_buffer(self, key: Any, buffer: Any) -> None:
+        if self._kept is not None:
+            self._kept[key] = buffer
+
+    def __repr__(self) -> str:
+        config = self.config()
+        arguments = ", ".join(f"{name}={value!r}" for name, value in config.items() if name != "type")
+        return f"{config['type']}({arguments})"

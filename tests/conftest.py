@@ -1,0 +1,50 @@
+"""Fixtures of all tests: one instruction set after the other, hypothesis without deadlines.
+
+With FASTCONV_CI=1 a skipped test fails the run unless its reason names a package of MAY_MISS."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+import fastconv
+from fastconv import _engine
+
+hypothesis.settings.register_profile("fastconv", deadline=None, max_examples=60, derandomize=True)
+hypothesis.settings.load_profile("fastconv")
+
+MAY_MISS = ("torch",)
+
+ISAS = [name for name in _engine.isa_names() if _engine.isa_supported(name)]
+
+
+@pytest.fixture(params=ISAS)
+def isa(request):
+    """Run the test once with every instruction set that this CPU has."""
+    before = _engine.isa()
+    _engine.set_isa(request.param)
+    yield request.param
+    _engine.set_isa(before)
+
+
+@pytest.fixture
+def keep_threads():
+    """Put the default number of threads back after the test."""
+    before = fastconv.get_num_threads()
+    yield before
+    fastconv.set_num_threads(before)
+
+
+def pytest_sessionfinish(session):
+    """Turn skips that continuous integration must not have into a failure of the run."""
+    if os.environ.get("FASTCONV_CI") != "1":
+        return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    reasons = {f"{report.nodeid}: {report.longrepr[2]}" for report in terminal.stats.get("skipped", [])}
+    forbidden = sorted(reason for reason in reasons if not any(name in reason for name in MAY_MISS))
+    for reason in forbidden:
+        terminal.write_line(f"must run here, but was skipped: {reason}", red=True)
+    if forbidden:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

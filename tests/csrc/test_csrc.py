@@ -1,0 +1,72 @@
+"""The C tests of the engine: natively, and cross-compiled for aarch64 under an emulator so that NEON runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+GROUPS = ("arguments", "conv", "pool", "ops")
+
+
+def need(*programs):
+    """Paths of the programs, or skip the test."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+
+
+def build(folder, **variables):
+    """Compile the tests with make; the path of the program."""
+    words = [f"{name}={value}" for name, value in variables.items()]
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", str(HERE), f"OUT={folder}", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run"
+
+
+def passes(command):
+    """Run a program of C tests and show what it printed if it fails."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+    assert ", 0 failed" in done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    need("make", "cc")
+    return build(tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture(scope="module")
+def aarch64(tmp_path_factory):
+    need("make", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ar", "qemu-aarch64")
+    tools = {"CC": "aarch64-linux-gnu-gcc", "AR": "aarch64-linux-gnu-ar", "ARCH": "aarch64", "LDFLAGS": "-static"}
+    return build(tmp_path_factory.mktemp("aarch64"), **tools)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_native(native, group):
+    assert "scalar" in passes([native, group])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
+def test_aarch64_under_emulation(aarch64, group):
+    assert "neon" in passes(["qemu-aarch64", aarch64, group])
+
+
+def test_serial_build_gives_the_same_answers(tmp_path):
+    need("make", "cc")
+    passes([build(tmp_path, OPENMP="", CFLAGS="-O1"), "arguments", "ops"])
+
+
+def test_unknown_group_is_refused(native):
+    done = subprocess.run([str(native), "nonsense"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr

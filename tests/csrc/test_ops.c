@@ -1,0 +1,181 @@
+/* Activations, linear, softmax and cross-entropy x element type x ISA x threads against loops in double. */
+#include "harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tensor vector(fc_dtype type, int64_t count) {
+    int64_t size[FC_AXES] = {1, 1, 1, 1, count};
+    tensor t = tensor_make(type, CHANNELS_FIRST, size);
+    tensor_random(&t);
+    return t;
+}
+
+/* The output is written, by one thread and again by two, with the same bits and nothing around it touched. */
+#define RUN(out, call)                                                                                                 \
+    do {                                                                                                               \
+        for (int threads = 1; threads <= 2; ++threads) {                                                               \
+            tensor_forget(out);                                                                                        \
+            fc_status status = call;                                                                                   \
+            check(status == FC_OK, "%s", fc_status_message(status));                                                   \
+            check(tensor_intact(out), "wrote outside its output");                                                     \
+            if (threads == 2) check(tensor_unchanged(out), "two threads give other bits than one");                    \
+            tensor_expect(out);                                                                                        \
+        }                                                                                                              \
+    } while (0)
+
+static double activate(fc_activation kind, double slope, double v) {
+    switch (kind) {
+    case FC_RELU:
+        return v > 0 ? v : 0;
+    case FC_RELU6:
+        return v > 6 ? 6 : v > 0 ? v : 0;
+    case FC_LEAKY_RELU:
+        return v > 0 ? v : v * slope;
+    default:
+        return v;
+    }
+}
+
+static double derivative(fc_activation kind, double slope, double y) {
+    switch (kind) {
+    case FC_RELU:
+        return y > 0;
+    case FC_RELU6:
+        return y > 0 && y < 6;
+    case FC_LEAKY_RELU:
+        return y > 0 ? 1 : slope;
+    default:
+        return 1;
+    }
+}
+
+static void test_activation(fc_dtype type, fc_activation kind, int64_t count) {
+    const double slope = 0.25;
+    tensor x = vector(type, count), y = vector(type, count), dy = vector(type, count), dx = vector(type, count);
+    for (int64_t i = 0; i < count; ++i) tensor_set(&x, i, 4 * tensor_get(&x, i));
+    doing("activation %d of %ld elements, forward", kind, (long)count);
+    RUN(&y, fc_activation_forward(type, kind, slope, count, tensor_data(&x), tensor_data(&y), threads));
+    for (int64_t i = 0; i < count; ++i)
+        check_close(tensor_get(&y, i), activate(kind, slope, tensor_get(&x, i)), 0, "y");
+    doing("activation %d of %ld elements, backward", kind, (long)count);
+    RUN(&dx,
+        fc_activation_backward(type, kind, slope, count, tensor_data(&y), tensor_data(&dy), tensor_data(&dx), threads));
+    for (int64_t i = 0; i < count; ++i)
+        check_close(tensor_get(&dx, i), derivative(kind, slope, tensor_get(&y, i)) * tensor_get(&dy, i), 0, "dx");
+    doing("activation %d of %ld elements, in place", kind, (long)count);
+    fc_status status = fc_activation_forward(type, kind, slope, count, tensor_data(&x), tensor_data(&x), 1);
+    check(status == FC_OK, "%s", fc_status_message(status));
+    for (int64_t i = 0; i < count; ++i) check_close(tensor_get(&x, i), tensor_get(&y, i), 0, "y");
+    tensor_free(&x), tensor_free(&y), tensor_free(&dy), tensor_free(&dx);
+}
+
+/* out[r][c] = sum_k a(r, k) b(k, c) [+ bias[c]], where a and b are read through the given strides. */
+static void check_product(const tensor *out, int64_t rows, int64_t columns, int64_t terms, const tensor *a,
+                          int64_t a_row, int64_t a_term, const tensor *b, int64_t b_term, int64_t b_column,
+                          const tensor *bias, fc_activation act) {
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c) {
+            double sum = bias ? tensor_get(bias, c) : 0, magnitude = fabs(sum);
+            for (int64_t k = 0; k < terms; ++k) {
+                double v = tensor_get(a, r * a_row + k * a_term) * tensor_get(b, k * b_term + c * b_column);
+                sum += v, magnitude += fabs(v);
+            }
+            double unit = epsilon(out->type) * (4 + 2 * sqrt((double)terms));
+            check_close(tensor_get(out, r * columns + c), activate(act, 0.25, sum), unit * magnitude, "product");
+        }
+}
+
+static void test_linear(fc_dtype type, int64_t n, int64_t in, int64_t out, bool with_bias, fc_activation act) {
+    tensor x = vector(type, n * in), w = vector(type, out * in), b = vector(type, out), y = vector(type, n * out);
+    tensor dy = vector(type, n * out), dx = vector(type, n * in), dw = vector(type, out * in), db = vector(type, out);
+    void *px = tensor_data(&x), *pw = tensor_data(&w), *pdy = tensor_data(&dy);
+    doing("linear %ld x %ld -> %ld, forward", (long)n, (long)in, (long)out);
+    RUN(&y, fc_linear_forward(type, n, in, out, px, pw, with_bias ? tensor_data(&b) : NULL, act, 0.25, tensor_data(&y),
+                              threads));
+    check_product(&y, n, out, in, &x, in, 1, &w, 1, in, with_bias ? &b : NULL, act);
+    doing("linear %ld x %ld -> %ld, backward", (long)n, (long)in, (long)out);
+    RUN(&dx, fc_linear_backward(type, n, in, out, NULL, pw, pdy, tensor_data(&dx), NULL, NULL, threads));
+    check_product(&dx, n, in, out, &dy, out, 1, &w, in, 1, NULL, FC_IDENTITY);
+    RUN(&dw, fc_linear_backward(type, n, in, out, px, NULL, pdy, NULL, tensor_data(&dw), NULL, threads));
+    check_product(&dw, out, in, n, &dy, 1, out, &x, in, 1, NULL, FC_IDENTITY);
+    RUN(&db, fc_linear_backward(type, n, in, out, NULL, NULL, pdy, NULL, NULL, tensor_data(&db), threads));
+    for (int64_t o = 0; o < out; ++o) {
+        double sum = 0, magnitude = 0;
+        for (int64_t r = 0; r < n; ++r)
+            sum += tensor_get(&dy, r * out + o), magnitude += fabs(tensor_get(&dy, r * out + o));
+        check_close(tensor_get(&db, o), sum, epsilon(type) * (4 + sqrt((double)n)) * magnitude, "db");
+    }
+    tensor *all[] = {&x, &w, &b, &y, &dy, &dx, &dw, &db};
+    for (int i = 0; i < 8; ++i) tensor_free(all[i]);
+}
+
+static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double scale) {
+    int64_t count = rows * classes;
+    tensor x = vector(type, count), y = vector(type, count), dy = vector(type, count), dx = vector(type, count);
+    tensor losses = vector(type, rows), shared = vector(type, count);
+    int64_t *labels = malloc((size_t)rows * sizeof *labels + 1);
+    for (int64_t i = 0; i < count; ++i) tensor_set(&x, i, scale * tensor_get(&x, i));
+    for (int64_t r = 0; r < rows; ++r) labels[r] = (r * 7 + 3) % classes;
+    double tolerance = 16 * epsilon(type);
+    doing("softmax of %ld x %ld times %g", (long)rows, (long)classes, scale);
+    RUN(&y, fc_softmax_forward(type, rows, classes, tensor_data(&x), tensor_data(&y), threads));
+    RUN(&dx, fc_softmax_backward(type, rows, classes, tensor_data(&y), tensor_data(&dy), tensor_data(&dx), threads));
+    RUN(&losses, fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 0.5, tensor_data(&losses), NULL,
+                                          threads));
+    RUN(&shared, fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 0.5, tensor_data(&losses),
+                                          tensor_data(&shared), threads));
+    for (int64_t r = 0; r < rows; ++r) {
+        double top = -INFINITY, sum = 0, dot = 0;
+        for (int64_t c = 0; c < classes; ++c) top = fmax(top, tensor_get(&x, r * classes + c));
+        for (int64_t c = 0; c < classes; ++c) sum += exp(tensor_get(&x, r * classes + c) - top);
+        for (int64_t c = 0; c < classes; ++c) dot += tensor_get(&y, r * classes + c) * tensor_get(&dy, r * classes + c);
+        double loss = top + log(sum) - tensor_get(&x, r * classes + labels[r]);
+        check_close(tensor_get(&losses, r), loss, tolerance * (4 + fabs(loss) + fabs(top)), "loss");
+        for (int64_t c = 0; c < classes; ++c) {
+            int64_t i = r * classes + c;
+            double want = exp(tensor_get(&x, i) - top) / sum;
+            check_close(tensor_get(&y, i), want, tolerance * (want + 1e-6) * (1 + fabs(top)), "softmax");
+            check_close(tensor_get(&dx, i), tensor_get(&y, i) * (tensor_get(&dy, i) - dot),
+                        tolerance * 4 * (fabs(dot) + 2) * (tensor_get(&y, i) + 1e-6), "dx");
+            check_close(tensor_get(&shared, i), (want - (c == labels[r])) * 0.5, tolerance * (1 + fabs(top)),
+                        "dlogits");
+        }
+    }
+    if (rows > 0) {
+        labels[rows - 1] = classes;
+        fc_status status =
+            fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 1, tensor_data(&losses), NULL, 2);
+        check(status == FC_INVALID, "took a label that is no class");
+        labels[rows - 1] = -1;
+        status =
+            fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 1, tensor_data(&losses), NULL, 2);
+        check(status == FC_INVALID, "took a negative label");
+    }
+    free(labels);
+    tensor *all[] = {&x, &y, &dy, &dx, &losses, &shared};
+    for (int i = 0; i < 6; ++i) tensor_free(all[i]);
+}
+
+void test_ops(void) {
+    static const int64_t COUNTS[] = {0, 1, 7, 16, 33, 5000, 100003};
+    static const int64_t LINEAR[][3] = {{1, 1, 1},    {3, 5, 7}, {64, 400, 120}, {5, 84, 10},
+                                        {17, 33, 31}, {0, 4, 3}, {2, 700, 1}};
+    static const int64_t SOFTMAX[][2] = {{1, 1}, {64, 10}, {3, 17}, {5, 1000}, {0, 4}, {2, 3}};
+    for (int isa = 0; isa < fc_isa_count(); ++isa) {
+        if (fc_set_isa(isa) != FC_OK) continue;
+        for (int type = FC_FLOAT32; type <= FC_FLOAT64; ++type) {
+            for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; ++i)
+                for (int kind = FC_IDENTITY; kind <= FC_LEAKY_RELU; ++kind) test_activation(type, kind, COUNTS[i]);
+            for (size_t i = 0; i < sizeof LINEAR / sizeof LINEAR[0]; ++i) {
+                test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], true, FC_RELU);
+                test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], false, FC_IDENTITY);
+            }
+            for (size_t i = 0; i < sizeof SOFTMAX / sizeof SOFTMAX[0]; ++i) {
+                test_softmax(type, SOFTMAX[i][0], SOFTMAX[i][1], 1);
+                test_softmax(type, SOFTMAX[i][0], SOFTMAX[i][1], 40);
+            }
+        }
+    }
+}

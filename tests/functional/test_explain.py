@@ -1,0 +1,128 @@
+"""explain_conv: the algorithm it names is the one that runs, and its figures are those of the formulas."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _engine
+
+
+def test_the_report():
+    report = fastconv.explain_conv2d((2, 3, 8, 9), (4, 3, 3, 3), padding=1)
+    assert report.output_shape == (2, 4, 8, 9)
+    assert report.padding == ((1, 1), (1, 1))
+    assert [row.name for row in report.candidates] == _engine.conv_algorithms()
+    assert report.candidates[-1].name == "reference" and report.candidates[-1].status == "ok"
+    chosen = next(row for row in report.candidates if row.name == report.algorithm)
+    assert chosen.status == "ok" and chosen.workspace_bytes == report.workspace_bytes
+    assert chosen.cost == min(row.cost for row in report.candidates if row.status == "ok")
+    assert report.macs == chosen.macs >= 2 * 4 * 8 * 9 * 27
+    text = str(report)
+    for word in ("conv2d forward", "float32", report.isa, "2x3x8x9", "reference", "every input pixel is used"):
+        assert word in text
+    assert all(len(line) < 200 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("pass_name", ["forward", "backward_data", "backward_weights"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_engines_plan_agrees(pass_name, dtype):
+    for x_shape, weight_shape, options in (
+        ((1, 8, 6, 6), (16, 8, 1, 1), {}),
+        ((1, 6, 6, 6), (6, 1, 3, 3), {"groups": 6}),
+        ((1, 3, 12, 12), (8, 3, 5, 5), {"stride": 2}),
+    ):
+        report = fastconv.explain_conv2d(x_shape, weight_shape, dtype=dtype, pass_name=pass_name, **options)
+        by_name = fastconv.explain_conv2d(
+            x_shape, weight_shape, dtype=dtype, pass_name=pass_name, algorithm=report.algorithm, **options
+        )
+        assert by_name.algorithm == report.algorithm and by_name.reason == "asked for by name"
+
+
+def test_the_algorithm_asked_for_gives_the_same_bits_as_auto():
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((1, 5, 9, 9)), rng.standard_normal((7, 5, 3, 3))
+    report = fastconv.explain_conv2d(x, weight, dtype=np.float64)
+    auto = fastconv.conv2d(x, weight)
+    assert np.array_equal(auto, fastconv.conv2d(x, weight, algorithm=report.algorithm))
+
+
+@pytest.mark.parametrize(
+    "x_shape, weight_shape, options, positions, pixels",
+    [
+        ((1, 1, 7, 7), (1, 1, 3, 3), {"stride": 3}, {"height": [6], "width": [6]}, 13),
+        ((1, 1, 7, 6), (1, 1, 3, 3), {"stride": 3}, {"height": [6], "width": []}, 6),
+        ((1, 1, 6, 6), (1, 1, 1, 1), {"stride": 2}, {"height": [1, 3, 5], "width": [1, 3, 5]}, 27),
+        ((1, 1, 7, 7), (1, 1, 3, 3), {"stride": 3, "padding": "same"}, {"height": [], "width": []}, 0),
+        ((7, 7, 1), (3, 3, 1, 1), {"stride": 3, "layout": "NHWC", "weight_layout": "HWIO"},
+         {"height": [6], "width": [6]}, 13),
+    ],
+)  # fmt: skip
+def test_input_pixels_never_used(x_shape, weight_shape, options, positions, pixels):
+    report = fastconv.explain_conv2d(x_shape, weight_shape, **options)
+    assert {axis: found.tolist() for axis, found in report.unused_input.items()} == positions
+    assert report.unused_pixels == pixels
+    assert ("input pixels never used" in str(report)) == bool(pixels)
+
+
+def test_unused_pixels_have_no_influence():
+    x = np.random.default_rng(0).standard_normal((1, 1, 10, 11))
+    weight = np.ones((1, 1, 2, 3))
+    report = fastconv.explain_conv2d(x.shape, weight.shape, stride=(3, 4))
+    before = fastconv.conv2d(x, weight, stride=(3, 4))
+    x[..., report.unused_input["height"], :] = np.nan
+    x[..., :, report.unused_input["width"]] = np.nan
+    assert np.isnan(x).sum() == report.unused_pixels
+    assert np.array_equal(before, fastconv.conv2d(x, weight, stride=(3, 4)))
+
+
+def test_copies_are_named():
+    x = np.zeros((1, 2, 6, 6))
+    assert fastconv.explain_conv2d(x[..., ::-2], (1, 2, 3, 3), dtype=np.float64).copies == []
+    swapped = fastconv.explain_conv2d(x.astype(">f8"), (1, 2, 3, 3), dtype=np.float64)
+    assert len(swapped.copies) == 1 and "byte order" in swapped.copies[0]
+    unaligned = np.zeros(8 * 72 + 1, np.uint8)[1:].view(np.float64).reshape(1, 2, 6, 6)
+    report = fastconv.explain_conv2d(unaligned, (1, 2, 3, 3), dtype=np.float64)
+    assert "not aligned" in report.copies[0] and "copy: x_shape" in str(report)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_every_dimension_and_option(ndim):
+    explain = getattr(fastconv, f"explain_conv{ndim}d")
+    report = explain(
+        (2, 4) + (6,) * ndim, (8, 2) + (3,) * ndim, True, 2, "same", 1, 2, border="wrap", flip=True, activation="relu",
+        residual=True, accuracy="strict",
+    )  # fmt: skip
+    assert report.operation == f"conv{ndim}d" and report.output_shape == (2, 8) + (3,) * ndim
+
+
+def test_an_empty_batch_runs_nothing():
+    report = fastconv.explain_conv2d((0, 3, 8, 8), (4, 3, 3, 3))
+    assert report.algorithm == "none" and report.output_shape == (0, 4, 6, 6) and "empty" in str(report)
+
+
+def test_plain_objects():
+    report = fastconv.explain_conv2d((1, 3, 7, 7), (4, 3, 3, 3), stride=3)
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain["algorithm"] == report.algorithm and plain["unused_input"] == {"height": [6], "width": [6]}
+    assert plain["candidates"][-1]["name"] == "reference"
+
+
+@pytest.mark.parametrize(
+    "arguments, options, error, words",
+    [
+        (((1, 3, 7, 7), (4, 3, 3, 3)), {"dtype": np.int8}, TypeError, "dtype (=int8)"),
+        (((1, 3, 7, 7), (4, 3, 3, 3)), {"dtype": "quad"}, TypeError, "dtype (='quad')"),
+        (((1, 3, 7, 7), (4, 3, 3, 3)), {"pass_name": "backward"}, ValueError, "pass_name (='backward')"),
+        (((1, 3, 7, 7), (4, 3, 3, 3)), {"algorithm": "magic"}, ValueError, "algorithm (='magic')"),
+        (((1, 3, 7, 7), (4, 3, 9, 9)), {}, ValueError, "kernel size (=9)"),
+        (((1, 3, -7, 7), (4, 3, 3, 3)), {}, ValueError, "x_shape"),
+        (((1, 3, 2**40, 2**40), (4, 3, 3, 3)), {}, ValueError, "63 bits"),
+        ((np.ones((1, 3, 7, 7)), (4, 3, 3, 3)), {}, TypeError, "x_shape has dtype float64"),
+    ],
+)
+def test_bad_input(arguments, options, error, words):
+    with pytest.raises(error) as caught:
+        fastconv.explain_conv2d(*arguments, **options)
+    assert words in str(caught.value)

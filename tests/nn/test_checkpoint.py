@@ -1,0 +1,272 @@
+"""Checkpoints: whole or not at all, readable on their own, and no bad file does more than raise one ValueError."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from fastconv import nn
+from fastconv.nn import checkpoint as module
+
+METADATA = {
+    "network": "lenet5",
+    "class_names": ["top", "trouser"],
+    "mean": [0.286],
+    "std": [0.353],
+    "input_shape": [1, 28, 28],
+}
+
+
+@pytest.fixture(params=[".npz", ".safetensors"])
+def suffix(request):
+    if request.param == ".safetensors":
+        pytest.importorskip("safetensors")
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path, suffix):
+    return tmp_path / f"model{suffix}"
+
+
+def test_round_trip(path):
+    model = nn.zoo.build("lenet5", seed=3)
+    assert nn.save_checkpoint(path, model, METADATA) == path
+    loaded = nn.load_checkpoint(str(path))
+    assert loaded.metadata == METADATA
+    assert list(loaded.state) == list(model.state_dict()) or set(loaded.state) == set(model.state_dict())
+    assert repr(loaded.model) == repr(model)
+    for name, value in loaded.model.state_dict().items():
+        np.testing.assert_array_equal(value, model.state_dict()[name])
+    x = np.random.default_rng(0).standard_normal((2, 1, 28, 28), np.float32)
+    np.testing.assert_array_equal(loaded.model(x), model(x))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_every_kind_of_layer_comes_back(path):
+    model = nn.Sequential(
+        {
+            "block": nn.Sequential(
+                nn.Conv2d(2, 4, 3, padding=((1, 0), (1, 1)), bias=False, dtype="float64"), nn.ReLU()
+            ),
+            "pool": nn.LPPool2d(2, 2, ceil_mode=True),
+            "mean": nn.AdaptiveAvgPool2d((None, 2)),
+            "drop": nn.Dropout(0.25),
+            "flat": nn.Flatten(),
+            "fc": nn.Linear(16, 8, dtype="float64"),
+            "volume": nn.Unflatten(1, (2, 2, 2)),
+            "up": nn.ConvTranspose2d(2, 1, 2, stride=2, dtype="float64"),
+        }
+    )
+    nn.save_checkpoint(path, model)
+    loaded = nn.load_checkpoint(path)
+    assert loaded.metadata == {}
+    assert repr(loaded.model) == repr(model)
+    x = np.random.default_rng(0).standard_normal((1, 2, 4, 4))
+    np.testing.assert_array_equal(loaded.model(x), model(x))
+
+
+def test_training_goes_on_from_a_file(path):
+    model = nn.Linear(3, 2, rng=0)
+    nn.SGD(model.parameters())
+    nn.save_checkpoint(path, model)
+    loaded = nn.load_checkpoint(path).model
+    assert nn.SGD(loaded.parameters(), lr=0.1) and loaded.weight.data.flags.writeable
+
+
+def test_safetensors_file_is_the_packages_own(tmp_path):
+    numpy_format = pytest.importorskip("safetensors.numpy")
+    model = nn.Linear(3, 2, rng=0)
+    state = numpy_format.load_file(nn.save_checkpoint(tmp_path / "model.safetensors", model))
+    np.testing.assert_array_equal(state["weight"], model.weight.data)
+
+
+def test_suffix_is_chosen(tmp_path, monkeypatch, capsys):
+    model = nn.Linear(3, 2)
+    monkeypatch.setattr(module, "_installed", lambda: False)
+    monkeypatch.setattr(module, "_said", set())
+    for name in ("model.safetensors", "model", "model.npz"):
+        assert nn.save_checkpoint(tmp_path / name, model) == tmp_path / "model.npz"
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "safetensors" in lines[0] and "model.npz" in lines[0]
+    assert nn.load_checkpoint(tmp_path / "model.npz").state.keys() == {"weight", "bias"}
+    with pytest.raises(ValueError, match="suffix|must end in"):
+        nn.save_checkpoint(tmp_path / "model.pth", model)
+
+
+def test_reading_safetensors_without_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_installed", lambda: False)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"\0" * 16)
+    with pytest.raises(ValueError, match="pip install safetensors"):
+        nn.load_checkpoint(file)
+
+
+def test_failed_write_leaves_the_old_file(path, monkeypatch):
+    nn.save_checkpoint(path, nn.Linear(3, 2, rng=0), {"epoch": 1})
+    old = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(ValueError, match="cannot be written: No space left"):
+        nn.save_checkpoint(path, nn.Linear(3, 2, rng=1), {"epoch": 2})
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_interrupted_write_leaves_the_old_file(path, monkeypatch):
+    nn.save_checkpoint(path, nn.Linear(3, 2, rng=0))
+    old = path.read_bytes()
+
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nn.save_checkpoint(path, nn.Linear(3, 2, rng=1))
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_unwritable_places(tmp_path, suffix):
+    (tmp_path / "file").write_text("")
+    for folder in ("missing", "file"):
+        with pytest.raises(ValueError, match="cannot be written"):
+            nn.save_checkpoint(tmp_path / folder / f"model{suffix}", nn.Linear(3, 2))
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(ValueError, match="cannot be written"):
+        nn.save_checkpoint(tmp_path / f"folder{suffix}", nn.Linear(3, 2))
+
+
+def test_metadata_must_be_json(path):
+    with pytest.raises(ValueError, match="metadata"):
+        nn.save_checkpoint(path, nn.Linear(3, 2), {"mean": np.zeros(3)})
+    assert not path.exists()
+
+
+def test_only_known_layers_can_be_saved(path):
+    class Mine(nn.ReLU):
+        pass
+
+    with pytest.raises(ValueError, match="'1', a Mine"):
+        nn.save_checkpoint(path, nn.Sequential(nn.Linear(3, 2), Mine()))
+    assert not path.exists()
+
+
+def test_truncated_files(path):
+    nn.save_checkpoint(path, nn.Linear(30, 2, rng=0), METADATA)
+    whole = path.read_bytes()
+    for length in [0, 1, 7, 8, 9, 50, len(whole) // 2, len(whole) - 40, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="model"):
+            nn.load_checkpoint(path)
+
+
+def test_damaged_files_never_crash(path):
+    model = nn.Linear(30, 2, rng=0)
+    nn.save_checkpoint(path, model, METADATA)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), 4):
+            damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            loaded = nn.load_checkpoint(path)
+        except ValueError as error:
+            refused += 1
+            assert str(path) in str(error)
+        else:
+            assert loaded.model.state_dict().keys() == model.state_dict().keys()
+    assert refused > 50
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\xff" * 64, b"PK\x03\x04" + b"\0" * 64])
+def test_wrong_files(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no checkpoint of fastconv"):
+        nn.load_checkpoint(path)
+
+
+def test_missing_and_misnamed_files(tmp_path, suffix):
+    with pytest.raises(ValueError, match="is no file"):
+        nn.load_checkpoint(tmp_path / f"missing{suffix}")
+    with pytest.raises(ValueError, match="must end in"):
+        nn.load_checkpoint(tmp_path / "model.pt")
+
+
+def test_pickles_are_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    path = tmp_path / "model.npz"
+    np.savez(path, fastconv=np.array([Trap()], dtype=object), weight=np.zeros(3))
+    with pytest.raises(ValueError, match="no checkpoint"):
+        nn.load_checkpoint(path)
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="no checkpoint"):
+        nn.load_checkpoint(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def write_npz(path, described, state):
+    text = described if isinstance(described, str) else json.dumps(described)
+    np.savez(path, fastconv=np.frombuffer(text.encode(), np.uint8), **state)
+
+
+LINEAR = nn.Linear(3, 2, rng=0)
+GOOD = {"model": LINEAR.config(), "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    ("described", "match"),
+    [
+        ("{", "no checkpoint"),
+        ("[1]", "no checkpoint"),
+        ({"metadata": {}}, "'model'"),
+        ({**GOOD, "metadata": 3}, "metadata"),
+        ({**GOOD, "model": "os.system"}, "description"),
+        ({**GOOD, "model": {"type": "Module"}}, "unknown"),
+        ({**GOOD, "model": {"type": "__import__"}}, "unknown"),
+        ({**GOOD, "model": {"type": ["Linear"]}}, "type"),
+        ({**GOOD, "model": {"type": "Linear", "in_features": 3}}, "out_features"),
+        ({**GOOD, "model": {**LINEAR.config(), "rng": 3}}, "rng"),
+        ({**GOOD, "model": {**LINEAR.config(), "out_features": 4}}, "shape"),
+        ({**GOOD, "model": {**LINEAR.config(), "out_features": "two"}}, "out_features"),
+        ({**GOOD, "model": {**LINEAR.config(), "in_features": 10**12, "out_features": 10**12}}, "no checkpoint"),
+        ({**GOOD, "model": {**LINEAR.config(), "in_features": 10**30}}, "no checkpoint"),
+        ({**GOOD, "model": {"type": "Sequential", "layers": {"0": LINEAR.config()}}}, "list"),
+        ({**GOOD, "model": {"type": "Sequential", "layers": [["0", LINEAR.config()]]}}, "missing keys"),
+        ({**GOOD, "model": {"type": "ReLU"}}, "unexpected keys"),
+    ],
+)
+def test_wrong_descriptions(tmp_path, described, match):
+    path = tmp_path / "model.npz"
+    write_npz(path, described, LINEAR.state_dict())
+    with pytest.raises(ValueError, match=match):
+        nn.load_checkpoint(path)
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    path = tmp_path / "model.npz"
+    write_npz(path, '{"model": ' + "[" * 100_000, {})
+    with pytest.raises(ValueError, match="no checkpoint"):
+        nn.load_checkpoint(path)
+
+
+def test_foreign_npz(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez(path, weight=np.zeros(3))
+    with pytest.raises(ValueError, match="no 'fastconv' in it"):
+        nn.load_checkpoint(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match="no checkpoint"):
+        nn.load_checkpoint(path)

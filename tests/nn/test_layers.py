@@ -1,0 +1,360 @@
+"""Every layer of `fastconv.nn` runs through one table: shapes, gradients, state, descriptions, PyTorch beside it."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastconv import nn
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer: its type, arguments, the shape of its input, and the PyTorch arguments where PyTorch has the layer."""
+
+    id: str
+    type: str
+    arguments: tuple
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    in_torch: bool = True
+
+    def make(self, dtype: Any = np.float64, seed: int = 0) -> nn.Module:
+        layer_type = nn.layers.LAYERS[self.type]
+        options = dict(self.options)
+        if layer_type.PARAMETERS:
+            options.update(dtype=dtype, rng=seed)
+        if self.type == "Dropout":
+            options["rng"] = seed
+        return layer_type(*self.arguments, **options)
+
+    def input(self, dtype: Any = np.float64, seed: int = 1) -> np.ndarray:
+        """Values 0.37 apart and away from 0, in random order: no ties, no kinks within a difference step."""
+        size = math.prod(self.shape)
+        values = (np.arange(size) - size // 2 + 0.5) * 0.37 / max(1, size / 16)
+        return np.random.default_rng(seed).permutation(values).reshape(self.shape).astype(dtype)
+
+
+def case(
+    layer: str, *arguments: Any, shape: tuple[int, ...], id: str = "", in_torch: bool = True, **options: Any
+) -> Case:
+    return Case(f"{layer}-{id}" if id else layer, layer, arguments, options, shape, in_torch)
+
+
+CASES = [
+    case("Conv1d", 2, 3, 3, shape=(2, 2, 7)),
+    case("Conv2d", 2, 3, 3, shape=(2, 2, 5, 6)),
+    case("Conv2d", 4, 6, (3, 2), id="all-options", shape=(2, 4, 6, 7), stride=(2, 1), padding=(1, 0),
+         dilation=(1, 2), groups=2),
+    case("Conv2d", 2, 3, 3, id="no-bias", shape=(1, 2, 4, 4), bias=False, padding=1),
+    case("Conv2d", 2, 2, 3, id="same", shape=(1, 2, 5, 4), padding="same"),
+    case("Conv2d", 1, 2, 3, id="reflect", shape=(1, 1, 5, 4), padding=1, padding_mode="reflect"),
+    case("Conv2d", 1, 2, 3, id="replicate", shape=(1, 1, 5, 4), padding=1, padding_mode="replicate"),
+    case("Conv2d", 1, 2, 3, id="circular", shape=(1, 1, 5, 4), padding=1, padding_mode="circular"),
+    case("Conv2d", 1, 2, 2, id="asymmetric", shape=(1, 1, 4, 4), padding=((1, 0), (0, 2)), in_torch=False),
+    case("Conv2d", 2, 3, 3, id="channels-last", shape=(2, 5, 6, 2), layout="NHWC", in_torch=False),
+    case("Conv3d", 1, 2, 2, shape=(1, 1, 3, 4, 3), padding=(1, 0, 0)),
+    case("ConvTranspose1d", 2, 3, 3, shape=(2, 2, 5), stride=2),
+    case("ConvTranspose2d", 2, 3, 3, shape=(2, 2, 3, 4)),
+    case("ConvTranspose2d", 4, 2, (3, 2), id="all-options", shape=(1, 4, 3, 3), stride=(2, 3), padding=(1, 0),
+         output_padding=(1, 2), groups=2, dilation=(1, 2)),
+    case("ConvTranspose2d", 2, 3, 2, id="no-bias", shape=(1, 2, 3, 3), stride=2, bias=False),
+    case("ConvTranspose2d", 2, 3, 2, id="channels-last", shape=(1, 3, 3, 2), layout="NHWC", in_torch=False),
+    case("ConvTranspose3d", 1, 2, 2, shape=(1, 1, 2, 3, 2), stride=(1, 2, 1)),
+    case("MaxPool1d", 2, shape=(2, 2, 7)),
+    case("MaxPool2d", 2, shape=(2, 2, 4, 6)),
+    case("MaxPool2d", 3, 2, id="overlap", shape=(1, 2, 6, 7), padding=1, ceil_mode=True),
+    case("MaxPool2d", 2, id="dilated", shape=(1, 1, 5, 5), stride=1, dilation=2),
+    case("MaxPool2d", 2, id="channels-last", shape=(2, 4, 6, 2), layout="NHWC", in_torch=False),
+    case("MaxPool3d", 2, shape=(1, 1, 4, 2, 4)),
+    case("AvgPool1d", 2, shape=(1, 2, 6)),
+    case("AvgPool2d", 2, shape=(2, 2, 4, 4)),
+    case("AvgPool2d", 3, 2, id="padded", shape=(1, 1, 5, 6), padding=1, ceil_mode=True, count_include_pad=False),
+    case("AvgPool2d", 2, id="divisor", shape=(1, 1, 4, 4), divisor_override=3),
+    case("AvgPool3d", 2, shape=(1, 1, 2, 4, 2)),
+    case("LPPool1d", 2, 2, shape=(1, 1, 6), in_torch=False),
+    case("LPPool2d", 2, 2, shape=(1, 2, 4, 4)),
+    case("LPPool2d", 3, 2, id="odd-power", shape=(1, 1, 4, 4), in_torch=False),
+    case("LPPool3d", 2, (1, 2, 2), shape=(1, 1, 2, 4, 2), in_torch=False),
+    case("AdaptiveAvgPool1d", 3, shape=(1, 2, 7)),
+    case("AdaptiveAvgPool2d", (2, None), shape=(1, 2, 5, 3)),
+    case("AdaptiveAvgPool3d", 1, shape=(1, 2, 2, 3, 2)),
+    case("AdaptiveMaxPool1d", 3, shape=(1, 2, 7)),
+    case("AdaptiveMaxPool2d", (2, 3), shape=(1, 2, 5, 4)),
+    case("AdaptiveMaxPool3d", 2, shape=(1, 1, 3, 4, 2)),
+    case("ReLU", shape=(3, 4)),
+    case("Linear", 5, 3, shape=(4, 5)),
+    case("Linear", 5, 3, id="no-bias", shape=(4, 5), bias=False),
+    case("Linear", 5, 3, id="volume", shape=(2, 3, 5)),
+    case("Dropout", 0.4, shape=(5, 8), in_torch=False),
+    case("Flatten", shape=(2, 3, 2, 2)),
+    case("Flatten", 2, id="partly", shape=(2, 3, 2, 2)),
+    case("Unflatten", 1, (3, 2, 2), shape=(2, 12)),
+    case("Unflatten", -1, (2, 3), id="last", shape=(2, 4, 6)),
+    case("Softmax", 1, shape=(3, 5)),
+    case("Softmax", id="last", shape=(3, 4, 2), dim=-1),
+]  # fmt: skip
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+
+
+def train(layer: nn.Module, x: np.ndarray) -> np.ndarray:
+    """A training call, with the same mask each time if the layer is random."""
+    if isinstance(layer, nn.Dropout):
+        layer.rng = np.random.default_rng(3)
+    return layer(x, training=True)
+
+
+def gradients(layer: nn.Module, x: np.ndarray, dy: np.ndarray) -> dict[str, np.ndarray]:
+    train(layer, x)
+    found = {"x": layer.backward(dy)}
+    return found | {name: parameter.grad.copy() for name, parameter in layer.named_parameters()}
+
+
+def test_table_names_every_layer():
+    assert {case.type for case in CASES} == set(nn.layers.LAYERS) - {"Sequential"}
+
+
+@each_case
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shape_and_dtype(case, dtype):
+    layer, x = case.make(dtype), case.input(dtype)
+    before = x.copy()
+    y = layer(x)
+    assert y.dtype == dtype
+    assert y.shape == (len(x), *layer.output_shape(x.shape[1:]))
+    np.testing.assert_array_equal(x, before)
+    if not isinstance(layer, nn.Dropout):
+        np.testing.assert_array_equal(y, layer(x, training=True))
+
+
+@each_case
+def test_gradients_are_finite_differences(case):
+    layer, x = case.make(), case.input()
+    dy = np.random.default_rng(2).standard_normal(train(layer, x).shape)
+    found = gradients(layer, x, dy)
+    arrays = {"x": x} | {name: parameter.data for name, parameter in layer.named_parameters()}
+    assert set(found) == set(arrays)
+    step = 1e-5
+    for name, array in arrays.items():
+        expected = np.empty(array.size)
+        flat = array.reshape(-1)
+        for index in range(array.size):
+            value = flat[index]
+            losses = []
+            for moved in (value + step, value - step):
+                flat[index] = moved
+                losses.append(np.sum(train(layer, x) * dy))
+            flat[index] = value
+            expected[index] = (losses[0] - losses[1]) / (2 * step)
+        np.testing.assert_allclose(found[name].reshape(-1), expected, rtol=1e-6, atol=1e-8, err_msg=name)
+
+
+@each_case
+def test_backward_sets_gradients_and_may_skip_the_input(case):
+    layer, x = case.make(), case.input()
+    dy = np.random.default_rng(2).standard_normal(train(layer, x).shape)
+    first = gradients(layer, x, dy)
+    again = gradients(layer, x, dy)
+    train(layer, x)
+    assert layer.backward(dy, needs_input=False) is None
+    for name, parameter in layer.named_parameters():
+        np.testing.assert_array_equal(first[name], again[name])
+        np.testing.assert_array_equal(first[name], parameter.grad)
+
+
+@each_case
+def test_inference_keeps_nothing(case):
+    layer, x = case.make(), case.input()
+    y = layer(x)
+    with pytest.raises(RuntimeError, match="training=True"):
+        layer.backward(np.ones_like(y))
+
+
+@each_case
+def test_reused_buffers_change_nothing(case):
+    plain, reusing, x = case.make(), case.make(), case.input()
+    reusing.reuse_buffers()
+    dy = np.random.default_rng(2).standard_normal(train(plain, x).shape)
+    for batch in (x, x, x[:1], x):
+        expected, found = train(plain, batch), train(reusing, batch)
+        np.testing.assert_array_equal(found, expected)
+        part = np.ascontiguousarray(dy[: len(batch)])
+        np.testing.assert_array_equal(reusing.backward(part), plain.backward(part))
+    for (_, a), (_, b) in zip(plain.named_parameters(), reusing.named_parameters(), strict=True):
+        np.testing.assert_array_equal(a.grad, b.grad)
+
+
+@each_case
+def test_description_builds_the_same_layer(case):
+    layer, x = case.make(), case.input()
+    config = json.loads(json.dumps(layer.config()))
+    twin = nn.from_config(config)
+    twin.load_state_dict(layer.state_dict())
+    assert twin.config() == layer.config()
+    assert repr(twin) == repr(layer)
+    np.testing.assert_array_equal(twin(x), layer(x))
+
+
+@each_case
+def test_figures(case):
+    layer = case.make()
+    assert layer.operations(case.shape[1:]) >= 0
+    assert set(layer.hyperparameters()) == set(layer.HYPERPARAMETERS) <= set(layer.ARGUMENTS)
+    assert layer.KIND
+    named = {name for name in layer.PARAMETERS if getattr(layer, name) is not None}
+    assert {name for name, _ in layer.named_parameters()} == named
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.in_torch], ids=lambda case: case.id)
+def test_same_as_pytorch(case):
+    torch = pytest.importorskip("torch")
+    layer, x = case.make(), case.input()
+    options = dict(case.options)
+    peer = getattr(torch.nn, case.type)(*case.arguments, **options).double()
+    assert set(peer.state_dict()) == set(layer.state_dict())
+    peer.load_state_dict({name: torch.from_numpy(value) for name, value in layer.state_dict().items()})
+    peer_x = torch.from_numpy(x).requires_grad_()
+    peer_y = peer(peer_x)
+    np.testing.assert_allclose(layer(x), peer_y.detach().numpy(), rtol=1e-10, atol=1e-12)
+    dy = np.random.default_rng(2).standard_normal(peer_y.shape)
+    peer_y.backward(torch.from_numpy(dy))
+    found = gradients(layer, x, dy)
+    np.testing.assert_allclose(found["x"], peer_x.grad.numpy(), rtol=1e-10, atol=1e-12)
+    for name, parameter in peer.named_parameters():
+        np.testing.assert_allclose(found[name], parameter.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d, layout: getattr(nn, f"Conv{d}d")(4, 6, 3, padding=1, groups=2, layout=layout, dtype="float64", rng=0),
+        lambda d, layout: getattr(nn, f"ConvTranspose{d}d")(4, 2, 2, stride=2, layout=layout, dtype="float64", rng=0),
+        lambda d, layout: getattr(nn, f"MaxPool{d}d")(2, layout=layout),
+        lambda d, layout: getattr(nn, f"AvgPool{d}d")(2, layout=layout),
+        lambda d, layout: getattr(nn, f"LPPool{d}d")(2, 2, layout=layout),
+        lambda d, layout: getattr(nn, f"AdaptiveAvgPool{d}d")(2, layout=layout),
+        lambda d, layout: getattr(nn, f"AdaptiveMaxPool{d}d")(2, layout=layout),
+    ],
+    ids=["Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool"],
+)
+def test_channels_last_is_channels_first_moved(make: Callable, dimensions: int):
+    names = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}[dimensions]
+    first, last = (make(dimensions, name) for name in names)
+    x = np.random.default_rng(0).standard_normal((2, 4, *(4, 5, 6)[:dimensions]))
+    moved = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    y, y_last = first(x, training=True), last(moved, training=True)
+    np.testing.assert_allclose(np.moveaxis(y_last, -1, 1), y, rtol=1e-12, atol=1e-12)
+    assert last.output_shape(moved.shape[1:]) == y_last.shape[1:]
+    dx, dx_last = first.backward(np.cos(y)), last.backward(np.cos(y_last))
+    np.testing.assert_allclose(np.moveaxis(dx_last, -1, 1), dx, rtol=1e-12, atol=1e-12)
+
+
+BAD_ARGUMENTS = [
+    ("Conv2d", (0, 4, 3), {}, ValueError, "in_channels"),
+    ("Conv2d", (4, -1, 3), {}, ValueError, "out_channels"),
+    ("Conv2d", (4, 4, 0), {}, ValueError, "kernel_size"),
+    ("Conv2d", (4, 4, (3, 3, 3)), {}, ValueError, "kernel_size"),
+    ("Conv2d", (4, 4, 3), {"stride": 0}, ValueError, "stride"),
+    ("Conv2d", (4, 4, 3), {"dilation": -1}, ValueError, "dilation"),
+    ("Conv2d", (4, 4, 3), {"padding": -1}, ValueError, "padding"),
+    ("Conv2d", (4, 4, 3), {"padding": "some"}, ValueError, "padding"),
+    ("Conv2d", (8, 8, 3), {"groups": 3}, ValueError, r"groups \(=3\) must divide in_channels \(=8\)"),
+    ("Conv2d", (8, 9, 3), {"groups": 4}, ValueError, r"groups \(=4\) must divide out_channels \(=9\)"),
+    ("Conv2d", (4, 4, 3), {"padding_mode": "mirror"}, ValueError, "padding_mode"),
+    ("Conv2d", (4, 4, 3), {"layout": "CHWN"}, ValueError, "layout"),
+    ("Conv2d", (4, 4, 3), {"dtype": "float16"}, TypeError, "float16"),
+    ("Conv2d", (4.0, 4, 3), {}, TypeError, "in_channels"),
+    ("ConvTranspose2d", (8, 8, 3), {"groups": 3}, ValueError, "groups"),
+    ("ConvTranspose2d", (8, 8, 3), {"output_padding": -1}, ValueError, "output_padding"),
+    ("MaxPool2d", (0,), {}, ValueError, "kernel_size"),
+    ("MaxPool2d", (2,), {"stride": 0}, ValueError, "stride"),
+    ("MaxPool2d", (2,), {"padding": -1}, ValueError, "padding"),
+    ("LPPool2d", (0, 2), {}, ValueError, "norm_type"),
+    ("LPPool2d", ("2", 2), {}, TypeError, "norm_type"),
+    ("AdaptiveAvgPool2d", (0,), {}, ValueError, "output_size"),
+    ("AdaptiveAvgPool2d", ((1, 2, 3),), {}, ValueError, "output_size"),
+    ("AdaptiveMaxPool2d", (1.5,), {}, TypeError, "output_size"),
+    ("Linear", (0, 3), {}, ValueError, "in_features"),
+    ("Linear", (3, "4"), {}, TypeError, "out_features"),
+    ("Dropout", (1.5,), {}, ValueError, "p "),
+    ("Dropout", ("half",), {}, TypeError, "p "),
+    ("Flatten", (0,), {}, ValueError, "start_dim"),
+    ("Unflatten", (0, (2, 2)), {}, ValueError, "dim"),
+    ("Unflatten", (1, 4), {}, TypeError, "unflattened_size"),
+    ("Unflatten", (1, (2, 0)), {}, ValueError, "unflattened_size"),
+    ("Softmax", ("C",), {}, TypeError, "dim"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "error", "match"), BAD_ARGUMENTS)
+def test_bad_arguments(name, arguments, options, error, match):
+    with pytest.raises(error, match=match):
+        nn.layers.LAYERS[name](*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(3, 4, 3), (4, 8, 8)),
+        (nn.Conv2d(3, 4, 3), (3, 8)),
+        (nn.Conv2d(3, 4, 9), (3, 8, 8)),
+        (nn.ConvTranspose2d(3, 4, 3), (4, 8, 8)),
+        (nn.MaxPool2d(3), (3, 2, 2)),
+        (nn.Linear(4, 2), (5,)),
+        (nn.Unflatten(1, (2, 2)), (5,)),
+    ],
+)
+def test_inputs_that_do_not_fit(layer, shape):
+    with pytest.raises(ValueError):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError):
+        layer(np.zeros((1, *shape), np.float32))
+
+
+def test_default_start_is_kaimings():
+    layer = nn.Conv2d(3, 64, 5, rng=0)
+    bound = 1 / math.sqrt(75)
+    for values in (layer.weight.data, layer.bias.data):
+        assert 0.9 * bound < np.abs(values).max() <= bound
+        assert abs(values.mean()) < 0.2 * bound
+    np.testing.assert_array_equal(layer.weight.data, nn.Conv2d(3, 64, 5, rng=0).weight.data)
+    assert not np.array_equal(layer.weight.data, nn.Conv2d(3, 64, 5, rng=1).weight.data)
+    double = nn.Conv2d(3, 64, 5, rng=0, dtype="float64")
+    np.testing.assert_array_equal(double.weight.data.astype(np.float32), layer.weight.data)
+
+
+def test_dropout_works_in_training_only():
+    layer, x = nn.Dropout(0.5, rng=0), np.ones((100, 100), np.float32)
+    assert layer(x) is x
+    y = layer(x, training=True)
+    assert set(np.unique(y)) == {0.0, 2.0}
+    assert 0.45 < np.mean(y == 0) < 0.55
+    np.testing.assert_array_equal(layer.backward(x), y)
+
+
+def test_state_dict_is_checked_before_anything_changes():
+    layer = nn.Linear(3, 2, rng=0)
+    before = layer.state_dict()
+    for state, match in [
+        ({}, "missing keys"),
+        ({**before, "extra": np.zeros(1)}, "extra"),
+        ({**before, "bias": np.zeros(3)}, r"state\['bias'\] has shape \(3,\)"),
+        ({**before, "bias": np.zeros(2, int)}, "dtype"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            layer.load_state_dict(state)
+        for name, value in layer.state_dict().items():
+            np.testing.assert_array_equal(value, before[name])
+
+
+def test_state_dict_holds_copies():
+    layer = nn.Linear(3, 2, rng=0)
+    state = layer.state_dict()
+    layer.weight.data[...] = 0
+    assert state["weight"].any()

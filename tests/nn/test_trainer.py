@@ -1,0 +1,261 @@
+"""Trainer: it learns, repeats its bits for any number of threads, tells its callbacks, and survives Ctrl-C."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import nn
+
+
+def stripes(count=96, seed=0, dtype=np.float32):
+    """Pictures of 12x12 with bright rows (class 0) or bright columns (class 1) in noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    x = rng.standard_normal((count, 1, 12, 12))
+    for picture, label in zip(x[:, 0], labels, strict=True):
+        (picture.T if label else picture)[rng.integers(0, 12, 3)] += 2
+    return x.astype(dtype), labels
+
+
+def network(dropout=0.0, dtype="float32"):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 5, padding=2, rng=0, dtype=dtype),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(144, 2, rng=1, dtype=dtype),
+    )
+
+
+def trained(threads=None, epochs=2, **options):
+    dropout = options.pop("dropout", 0.0)
+    before = fastconv.get_num_threads()
+    fastconv.set_num_threads(threads or before)
+    try:
+        trainer = nn.Trainer(network(dropout), **{"batch_size": 16, **options})
+        trainer.fit(stripes(), test=stripes(40, seed=1), epochs=epochs)
+    finally:
+        fastconv.set_num_threads(before)
+    return trainer
+
+
+def bits(trainer):
+    records = [{key: value for key, value in record.items() if key != "seconds"} for record in trainer.history]
+    return [value.tobytes() for value in trainer.model.state_dict().values()], records
+
+
+def test_it_learns():
+    trainer = trained(epochs=6)
+    assert trainer.history[-1]["test_accuracy"] > 0.9
+    assert trainer.history[-1]["train_loss"] < trainer.history[0]["train_loss"]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_same_seed_same_bits_for_any_number_of_threads(dropout):
+    first = bits(trained(1, dropout=dropout))
+    for threads in (1, 2, 3):
+        assert bits(trained(threads, dropout=dropout)) == first
+
+
+def test_lenet5_has_the_same_bits_with_one_thread_and_two():
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((200, 1, 28, 28), np.float32), rng.integers(0, 10, 200)
+    found = []
+    before = fastconv.get_num_threads()
+    for threads in (1, 2):
+        fastconv.set_num_threads(threads)
+        trainer = nn.Trainer(nn.zoo.build("lenet5"))
+        trainer.fit((x, labels), epochs=1)
+        found.append(bits(trainer))
+    fastconv.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_another_seed_other_bits():
+    assert bits(trained(seed=0))[0] != bits(trained(seed=1))[0]
+
+
+def test_history():
+    trainer = trained(epochs=3)
+    assert [record["epoch"] for record in trainer.history] == [1, 2, 3]
+    for record in trainer.history:
+        assert list(record) == ["epoch", "train_loss", "test_loss", "test_accuracy", "seconds", "lr"]
+        assert record["seconds"] > 0
+    assert json.loads(json.dumps(trainer.history)) == trainer.history
+    result = nn.evaluate(trainer.model, *stripes(40, seed=1))
+    assert trainer.history[-1]["test_loss"] == result.loss
+    assert trainer.history[-1]["test_accuracy"] == result.accuracy
+
+
+def test_one_epoch_is_batches_of_gradient_descent():
+    """The loop written out: same order, same steps."""
+    x, labels = stripes(50)
+    trainer = nn.Trainer(network(), batch_size=16, seed=5, schedule="constant")
+    history = trainer.fit((x, labels), epochs=1)
+    model, loss = network(), nn.CrossEntropyLoss()
+    optimizer = nn.SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=5e-4)
+    order, total = np.random.default_rng(5), 0.0
+    order.spawn(1)
+    order = order.permutation(50)
+    for start in range(0, 50, 16):
+        batch = order[start : start + 16]
+        value, gradient = loss.with_gradient(model(x[batch], training=True), labels[batch])
+        model.backward(gradient)
+        optimizer.step()
+        total += value * len(batch)
+    assert history[0]["train_loss"] == total / 50
+    for a, b in zip(model.parameters(), trainer.model.parameters(), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_fit_goes_on():
+    trainer = trained(epochs=1)
+    trainer.fit(stripes(), epochs=2)
+    assert [record["epoch"] for record in trainer.history] == [1, 2, 3]
+    assert trainer.history[-1]["test_accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"), [("constant", [1, 1]), ("linear", [0.75, 0.25]), (lambda f: f, [0.25, 0.75])]
+)
+def test_schedule(schedule, factors):
+    trainer = nn.Trainer(network(), batch_size=48, schedule=schedule)
+    history = trainer.fit(stripes(96), epochs=2)
+    assert [record["lr"] / 0.03 for record in history] == pytest.approx(factors)
+    assert trainer.optimizer.lr == 0.03
+
+
+class Witness(nn.Callback):
+    def __init__(self, stop_at=None):
+        self.calls = []
+        self.stop_at = stop_at
+
+    def on_fit_start(self, trainer, epochs, batches):
+        self.calls.append(("start", epochs, batches))
+
+    def on_batch_end(self, trainer, epoch, batch, loss):
+        self.calls.append(("batch", epoch, batch, loss))
+        if (epoch, batch) == self.stop_at:
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, trainer, record):
+        self.calls.append(("epoch", record["epoch"]))
+
+
+def test_callbacks():
+    witness = Witness()
+    history = nn.Trainer(network(), batch_size=10).fit(stripes(25), epochs=2, callbacks=[witness])
+    assert witness.calls[0] == ("start", 2, 3)
+    assert [call[:3] for call in witness.calls[1:5]] == [
+        ("batch", 1, 1),
+        ("batch", 1, 2),
+        ("batch", 1, 3),
+        ("epoch", 1),
+    ]
+    assert len(witness.calls) == 9
+    losses = [call[3] for call in witness.calls[1:4]]
+    assert history[0]["train_loss"] == pytest.approx((losses[0] * 10 + losses[1] * 10 + losses[2] * 5) / 25)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_interrupt_leaves_a_usable_checkpoint(tmp_path, suffix):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = tmp_path / f"model{suffix}"
+    trainer = nn.Trainer(network(), batch_size=16, checkpoint=path, metadata={"network": "stripes"})
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(stripes(), test=stripes(20, seed=1), epochs=5, callbacks=[Witness(stop_at=(2, 3))])
+    assert [record["epoch"] for record in trainer.history] == [1]
+    assert trainer.checkpoint_path == str(path)
+    loaded = nn.load_checkpoint(path)
+    assert loaded.metadata == {"network": "stripes", "history": trainer.history}
+    x, _ = stripes(20, seed=1)
+    np.testing.assert_array_equal(loaded.model(x), trainer.model(x))
+    assert list(tmp_path.iterdir()) == [path]
+    trainer.fit(stripes(), epochs=1)
+    assert len(trainer.history) == 2
+
+
+def test_checkpoint_is_renewed_after_every_epoch(tmp_path):
+    path = tmp_path / "model.npz"
+
+    class Reader(nn.Callback):
+        epochs = ()
+
+        def on_epoch_end(self, trainer, record):
+            self.epochs += (len(nn.load_checkpoint(path).metadata["history"]),)
+
+    reader = Reader()
+    nn.Trainer(network(), checkpoint=path).fit(stripes(), epochs=3, callbacks=[reader])
+    assert reader.epochs == (1, 2, 3)
+
+
+def test_regression():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 3))
+    targets = x @ np.array([[1.0], [-2.0], [0.5]]) + 3
+    model = nn.Linear(3, 1, dtype="float64", rng=0)
+    trainer = nn.Trainer(model, nn.Adam(model.parameters(), lr=0.1), nn.MSELoss(), batch_size=16)
+    history = trainer.fit((x, targets), test=(x, targets), epochs=40)
+    assert history[-1]["test_loss"] < 1e-3
+    assert history[-1]["test_accuracy"] is None
+    np.testing.assert_allclose(model.weight.data, [[1, -2, 0.5]], atol=0.05)
+
+
+def test_float64_trains():
+    x, labels = stripes(32, dtype=np.float64)
+    assert math.isfinite(nn.Trainer(network(dtype="float64")).fit((x, labels), epochs=1)[0]["train_loss"])
+
+
+def test_loss_that_becomes_infinite_is_an_error():
+    model = network()
+    trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=1e30), batch_size=4)
+    with pytest.raises(ValueError, match=r"epoch 1: train with a smaller lr \(=1e\+30\)"):
+        trainer.fit(stripes(), epochs=2)
+
+
+X, LABELS = stripes(8)
+
+
+@pytest.mark.parametrize(
+    ("train", "error", "match"),
+    [
+        ((X[:0], LABELS[:0]), ValueError, r"train\[0\] is empty"),
+        ((X, LABELS[:4]), ValueError, "8 inputs"),
+        ((X, LABELS + 0.5), TypeError, "integer labels"),
+        ((X, LABELS + 2), ValueError, "labels holds"),
+        ((X, LABELS - 1), ValueError, "labels holds"),
+        (((X * 8).astype(np.uint8), LABELS), TypeError, "uint8"),
+        ((X.astype(np.float64), LABELS), TypeError, "float64"),
+        ((X[:, :, :9], LABELS), ValueError, "layer '5'"),
+        (X, TypeError, "tuple"),
+    ],
+)
+def test_bad_data(train, error, match):
+    with pytest.raises(error, match=match):
+        nn.Trainer(network()).fit(train, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"batch_size": 1.5}, TypeError, "batch_size"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"schedule": "steps"}, ValueError, "cosine"),
+    ],
+)
+def test_bad_settings(options, error, match):
+    with pytest.raises(error, match=match):
+        nn.Trainer(network(), **options)
+    with pytest.raises(ValueError, match="epochs"):
+        nn.Trainer(network()).fit((X, LABELS), epochs=0)
+
+
+def test_model_without_parameters():
+    with pytest.raises(ValueError, match="nothing to train"):
+        nn.Trainer(nn.Sequential(nn.ReLU()))
