@@ -141,7 +141,9 @@ RANKS = [
 CHANNEL_TAILS = [_case(f"filters-{m}", 1, (3, m), (5, 9), 3, padding=1) for m in (1, 2, 3, 4, 5, 6, 7, 8, 9)]
 CHANNEL_TAILS += [_case(f"filters-{m}", 1, (2, m), (3, 5), 3, padding=1) for m in (15, 16, 17, 31, 32, 33)]
 CHANNEL_TAILS += [_case(f"channels-{c}", 1, (c, 3), (4, 5), 3) for c in (7, 8, 9, 15, 16, 17, 33, 131)]
-CHANNEL_TAILS += [_case(f"pointwise-{c}-{m}", 1, (c, m), (3, 7), 1) for c, m in ((1, 17), (16, 16), (17, 5), (31, 33), (530, 9))]
+CHANNEL_TAILS += [
+    _case(f"pointwise-{c}-{m}", 1, (c, m), (3, 7), 1) for c, m in ((1, 17), (16, 16), (17, 5), (31, 33), (530, 9))
+]
 WIDTH_TAILS = [_case(f"width-{w}", 1, (2, 3), (3, w), 3, padding=1) for w in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17)]
 WIDTH_TAILS += [_case(f"width-{w}", 1, (2, 2), (2, w), (1, 3)) for w in (31, 32, 33, 34, 35, 63, 64, 65, 66, 129)]
 WIDTH_TAILS += [_case(f"depthwise-width-{w}", 1, (3, 3), (3, w), 3, groups=3, padding=1) for w in (7, 16, 31, 33)]
@@ -155,7 +157,7 @@ LARGE = [
     _case("large-strided", 3, (12, 20), (31, 33), 5, stride=2, padding=2),
     _case("large-one-image", 1, (8, 16), (40, 41), 3, padding=1),
     _case("large-wide-row", 1, (2, 4), (2, 1031), (1, 5), padding=(0, 2)),
-    _case("large-column-blocks", 1, (72, 2), 4600, 3, padding=1),
+    _case("large-column-blocks", 1, (72, 2), 4601, 3, padding=1),
 ]
 
 CONV_CASES = LAYERS + GROUPS + EDGES + RANKS + CHANNEL_TAILS + WIDTH_TAILS + LARGE

@@ -37,7 +37,7 @@ FC_INLINE void pool_tile(const fc_pool_reduction reduction, const real *top, con
     if (reduction == FC_REDUCE_MAX) {
         v = pool_max(pool_max(a, b), pool_max(c, d));
     } else {
-        v = vdiv(vadd(vadd(a, b), vadd(c, d)), vbroadcast(divisor));
+        v = vdiv(vadd(vadd(a, c), vadd(b, d)), vbroadcast(divisor));
     }
     pool_store(y, v, n);
 }

@@ -15,6 +15,7 @@ from fastconv import geometry
 
 __all__ = ["box", "gaussian", "get", "names"]
 
+_LEAST_SIGMA = 0.02
 _IDENTITY = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
 _SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 _EDGE = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
@@ -80,7 +81,7 @@ def gaussian(size: Any = 5, sigma: float | None = None, dtype: Any = np.float32)
     Raises
     ------
     TypeError, ValueError
-        If `size` is not made of positive ints, or `sigma` is not positive.
+        If `size` is not made of positive ints, or `sigma` is no number from 0.02 up: below, float64 holds no bell.
 
     Examples
     --------
@@ -90,9 +91,12 @@ def gaussian(size: Any = 5, sigma: float | None = None, dtype: Any = np.float32)
            [0.075, 0.124, 0.075]], dtype=float32)
     """
     sides = geometry.canonical_spatial("size", size, 2, 1)
-    spread = max(sides) / 5 if sigma is None else float(sigma)
-    if not 0 < spread < float("inf"):
-        raise ValueError(f"sigma (={sigma!r}) must be positive and finite")
+    try:
+        spread = max(sides) / 5 if sigma is None else float(sigma)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"sigma (={sigma!r}) must be a number") from None
+    if not _LEAST_SIGMA <= spread < float("inf"):
+        raise ValueError(f"sigma (={sigma!r}) must be finite and at least {_LEAST_SIGMA}, in pixels")
     rows, columns = (np.exp(-((np.arange(side) - (side - 1) / 2) ** 2) / (2 * spread**2)) for side in sides)
     kernel = np.outer(rows, columns)
     return (kernel / kernel.sum()).astype(dtype)

@@ -172,6 +172,8 @@ def canonical_padding(name: str, value: Any, ndim: int) -> Pairs | str:
         if hasattr(entry, "__index__"):
             found.append((_integer(name, entry, value, 0),) * 2)
             continue
+        if isinstance(entry, str):
+            raise TypeError(f"{name} (={value!r}): a name stands alone, for all axes, write {name}={entry!r}")
         pair = _entries(name, entry)
         if len(pair) != 2:
             raise ValueError(f"{name} (={value!r}): {entry!r} must be an int or a (before, after) pair")

@@ -12,6 +12,7 @@ import pytest
 import fastconv
 from fastconv import nn
 from fastconv.cli import main
+from fastconv.cli.output import Output
 
 
 def run(capsys, *argv):
@@ -33,6 +34,16 @@ def test_a_reader_that_goes_away_is_no_error():
     assert child.wait(60) == 141
     assert child.stderr.read() == b""
     child.stderr.close()
+
+
+def test_without_a_stdout(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["info"]) == 0
+
+
+def test_json_has_null_where_a_number_is_not_finite(capsys):
+    Output(as_json=True).record({"loss": float("nan"), "rows": [{"cost": float("inf")}, 1.5]})
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "rows": [{"cost": None}, 1.5]}
 
 
 def test_info(capsys):
@@ -99,6 +110,7 @@ def test_summary_of_a_checkpoint(capsys, tmp_path):
     said = {"network": "lenet5", "class_names": ["a"] * 10, "mean": [0], "std": [1], "input_shape": [1, 28, 28]}
     path = nn.save_checkpoint(tmp_path / "net.npz", nn.zoo.build("lenet5"), said)
     assert "61,706" in run(capsys, "summary", path)
+    assert "61,706" in run(capsys, "summary", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "channels"), [("sobel", 1), ("sharpen", 3), ("identity", 3), ("sobel_x", 1)])
@@ -108,8 +120,11 @@ def test_filter(capsys, tmp_path, name, channels):
 
     pixels = np.random.default_rng(0).integers(0, 256, (channels, 9, 12), dtype=np.uint8)
     write_image(tmp_path / "in.png", pixels)
-    out = run(capsys, "filter", tmp_path / "in.png", "--name", name, "--save", tmp_path / "out.png")
-    assert str(tmp_path / "out.png") in out
+    command = ("filter", tmp_path / "in.png", "--name", name, "--save", tmp_path / "out.png")
+    assert str(tmp_path / "out.png") in run(capsys, *command)
+    assert run(capsys, *command, "--quiet") == ""
+    record = json.loads(run(capsys, *command, "--json"))
+    assert (record["name"], record["width"], record["height"]) == (name, 12, 9)
     expected = fastconv.apply_filter(pixels.transpose(1, 2, 0), name).transpose(2, 0, 1)
     np.testing.assert_array_equal(read_image(tmp_path / "out.png"), np.clip(np.rint(expected), 0, 255))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.png", "out.png"]

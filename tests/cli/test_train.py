@@ -40,7 +40,7 @@ def test_train_writes_a_checkpoint_and_a_picture(here, capsys):
     lines = captured.out.splitlines()
     assert lines[0].startswith("data: fashion-mnist-sample, train: 64 pictures of 1x28x28, 10 classes, from ")
     assert lines[1].startswith("data: fashion-mnist-sample, test: 64 pictures")
-    assert re.match(r"network: lenet5, 61,706 parameters; batch 32, lr 0\.\d+, seed 0, \d+ threads", lines[2])
+    assert re.match(r"network: lenet5, 61,706 parameters; batch 32, lr 0\.\d+, seed 0, \d+ threads?$", lines[2])
     assert re.match(
         r"epoch 1/2  train loss \d\.\d{4}  test loss \d\.\d{4}  test accuracy 0\.\d{4}  \d+\.\d s", lines[3]
     )
@@ -66,6 +66,7 @@ def test_json_is_one_object_an_epoch_and_nothing_else(here, capsys, keep_threads
     assert [record["epoch"] for record in records] == [1, 2]
     for record in records:
         assert {"train_loss", "test_loss", "test_accuracy", "seconds", "data"} <= set(record)
+        assert (here / record["checkpoint"]).is_file()
         assert 0 <= record["test_accuracy"] <= 1 and record["seconds"] > 0
     assert captured.err.count("data: fashion-mnist-sample") == 2
 
@@ -168,6 +169,15 @@ def test_eval(trained, capsys):
     text = run(capsys, "eval", trained.parent, *options).out
     assert f"test accuracy {record['test_accuracy']:.4f}" in text and text.startswith("data: ")
     assert record["test_accuracy"] == nn.load_checkpoint(trained).metadata["history"][-1]["test_accuracy"]
+
+
+@pytest.mark.parametrize("command", [["eval", "--data", "fashion-mnist-sample"], ["predict", "a.png"]])
+def test_a_checkpoint_whose_network_does_not_fit_its_words(here, capsys, command):
+    said = {"network": "lenet5", "class_names": ["a"] * 9, "mean": [0], "std": [1], "input_shape": [1, 28, 28]}
+    (here / "fastconv-runs").mkdir()
+    nn.save_checkpoint(here / "fastconv-runs" / "x.npz", nn.zoo.build("lenet5"), said)
+    assert main(command) == 2
+    assert "not a score for each of 9 classes" in capsys.readouterr().err
 
 
 def test_eval_on_data_of_another_kind(trained, tmp_path, capsys):

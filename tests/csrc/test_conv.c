@@ -55,20 +55,21 @@ static void each_product(problem *p, visitor visit) {
     const fc_conv_desc *d = &p->desc;
     int64_t ic_group = row->ic / row->groups, oc_group = row->oc / row->groups;
     EACH(&p->y, n, o, od, oh, ow)
-    for (int64_t c = 0; c < ic_group; ++c) for (int64_t kd = 0; kd < d->kernel[0];
-                                                ++kd) for (int64_t kh = 0; kh < d->kernel[1];
-                                                           ++kh) for (int64_t kw = 0; kw < d->kernel[2]; ++kw) {
-        int64_t out[3] = {od, oh, ow}, tap[3] = {kd, kh, kw};
-        int64_t x_index[5] = {n, o / oc_group * ic_group + c, 0, 0, 0};
-        int64_t w_index[5] = {o, c, kd, kh, kw}, y_index[5] = {n, o, od, oh, ow};
-        for (int axis = 0; axis < 3; ++axis) {
-            int64_t i = out[axis] * d->stride[axis] + tap[axis] * d->dilation[axis] - d->pad[axis];
-            x_index[2 + axis] = border_source(row->border, i, d->in[axis]);
-            if (row->flip) w_index[2 + axis] = d->kernel[axis] - 1 - tap[axis];
-            if (x_index[2 + axis] < 0) x_index[1] = -1;
-        }
-        visit(p, y_index, w_index, x_index);
-    }
+    for (int64_t c = 0; c < ic_group; ++c)
+        for (int64_t kd = 0; kd < d->kernel[0]; ++kd)
+            for (int64_t kh = 0; kh < d->kernel[1]; ++kh)
+                for (int64_t kw = 0; kw < d->kernel[2]; ++kw) {
+                    int64_t out[3] = {od, oh, ow}, tap[3] = {kd, kh, kw};
+                    int64_t x_index[5] = {n, o / oc_group * ic_group + c, 0, 0, 0};
+                    int64_t w_index[5] = {o, c, kd, kh, kw}, y_index[5] = {n, o, od, oh, ow};
+                    for (int axis = 0; axis < 3; ++axis) {
+                        int64_t i = out[axis] * d->stride[axis] + tap[axis] * d->dilation[axis] - d->pad[axis];
+                        x_index[2 + axis] = border_source(row->border, i, d->in[axis]);
+                        if (row->flip) w_index[2 + axis] = d->kernel[axis] - 1 - tap[axis];
+                        if (x_index[2 + axis] < 0) x_index[1] = -1;
+                    }
+                    visit(p, y_index, w_index, x_index);
+                }
 }
 
 static int64_t flat(const tensor *t, const int64_t i[5]) {

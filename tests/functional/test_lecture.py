@@ -421,7 +421,7 @@ def test_layers_stack_and_are_differentiable():
         2 * step
     )
     np.testing.assert_allclose(np.vdot(dweight, one) + np.vdot(dfull, other), slope, rtol=1e-6)
-    after = [loss(weight - 0.05 * dweight, full - 0.05 * dfull), loss(weight, full)]
+    after = [loss(weight - 0.002 * dweight, full - 0.002 * dfull), loss(weight, full)]
     assert after[0] < after[1]
 
 

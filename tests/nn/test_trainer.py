@@ -97,7 +97,7 @@ def test_one_epoch_is_batches_of_gradient_descent():
     trainer = nn.Trainer(network(), batch_size=16, seed=5, schedule="constant")
     history = trainer.fit((x, labels), epochs=1)
     model, loss = network(), nn.CrossEntropyLoss()
-    optimizer = nn.SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=5e-4)
+    optimizer = nn.SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
     order, total = np.random.default_rng(5), 0.0
     order.spawn(1)
     order = order.permutation(50)

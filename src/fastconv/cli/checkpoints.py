@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastconv.nn import load_checkpoint
+import numpy as np
+
+from fastconv.nn import load_checkpoint, predict
 from fastconv.nn.module import Module
 
 __all__ = ["RUNS", "SUFFIXES", "Trained", "free_folder", "load"]
@@ -62,7 +64,18 @@ def load(path: Path | None) -> Trained:
         raise ValueError(f"{file}: this checkpoint does not say how to feed its network ({error!r})") from error
     if not len(trained.mean) == len(trained.std) == trained.input_shape[0] or min(trained.std) <= 0:
         raise ValueError(f"{file}: mean and std do not fit an input of shape {trained.input_shape}")
+    _check_output(trained)
     return trained
+
+
+def _check_output(trained: Trained) -> None:
+    """Refuse a network that does not give one score for each class name."""
+    outputs = predict(trained.model, np.zeros((1, *trained.input_shape), np.float32))
+    if outputs.shape != (1, len(trained.class_names)):
+        raise ValueError(
+            f"{trained.path}: its network gives {outputs.shape[1:]} for a picture of {trained.input_shape}, "
+            f"not a score for each of {len(trained.class_names)} classes"
+        )
 
 
 def _three(values: object) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ class Output:
     def record(self, values: Mapping[str, Any]) -> None:
         """Print a JSON object, if JSON was asked for."""
         if self.as_json:
-            print(json.dumps(values), flush=True)
+            print(json.dumps(_plain(values), allow_nan=False), flush=True)
 
     @contextmanager
     def bar(self, label: str) -> Iterator[Progress]:
@@ -66,6 +67,15 @@ class Output:
                 progress.update(task, completed=done, total=total)
 
             yield show
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _ignore(done: int, total: int) -> None:

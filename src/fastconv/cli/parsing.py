@@ -87,9 +87,12 @@ def padding(text: str) -> Any:
 def border(text: str) -> str | float:
     """A name, or the number that lies beyond the border."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return text
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a name or a finite number")
+    return value
 
 
 def _integer(text: str, minimum: int | None = None) -> int:
@@ -117,7 +120,7 @@ def add_output_options(parser: argparse.ArgumentParser, quiet: bool = True) -> N
     """Add --json, and --quiet where there is something to leave out."""
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     if quiet:
-        parser.add_argument("--quiet", action="store_true", help="print only the data that is used and the result")
+        parser.add_argument("--quiet", action="store_true", help="print only data and result")
 
 
 def add_threads_option(parser: argparse.ArgumentParser) -> None:

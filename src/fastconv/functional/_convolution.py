@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine
-from fastconv.functional._arrays import thread_count
-from fastconv.functional._operands import checked_out, copy_reason, is_shape, operand, workspace_buffer
-from fastconv.functional._plans import Call, ConvKey, conv_call, frozen
-from fastconv.functional.activation import activation_backward, activation_code
+from fastconv.functional._arrays import deliver, same_dtype, thread_count
+from fastconv.functional._gradients import needed, out_entries, through_activation, values_or_shape
+from fastconv.functional._operands import checked_out, copy_reason, operand, workspace_buffer
+from fastconv.functional._plans import Call, ConvKey, conv_call, flag, frozen
+from fastconv.functional.activation import activation_code
 
 __all__ = ["backward", "forward"]
 
 Arrays = Sequence[tuple[str, np.ndarray | None]]
 
 _SLOTS = {field: index for index, field in enumerate(ConvKey._fields)}
-_NEEDS = ("x", "weight", "bias")
 
 
 def _hashable_activation(activation: Any) -> Any:
@@ -101,7 +101,7 @@ def forward(
         groups,
         layout,
         weight_layout,
-        bool(flip),
+        flag("flip", flip),
         border,
         _hashable_activation(activation),
         accuracy,
@@ -124,43 +124,7 @@ def forward(
             call.plan.execute(y, weight, x, bias, residual, workspace, threads)
         else:
             call.plan.execute(x, weight, y, bias, residual, workspace, threads)
-    if out is None or out is y:
-        return y
-    out[...] = y
-    return out
-
-
-def _needed(needs: Any) -> tuple[bool, bool, bool]:
-    if not isinstance(needs, (str, tuple, list, set, frozenset)):
-        raise TypeError(f"needs (={needs!r}) must be a tuple of names from {_NEEDS}")
-    names = (needs,) if isinstance(needs, str) else tuple(needs)
-    for name in names:
-        if name not in _NEEDS:
-            raise ValueError(f"needs (={needs!r}) must hold only names from {_NEEDS}")
-    return "x" in names, "weight" in names, "bias" in names
-
-
-def _array_or_shape(name: str, value: Any, needed_by: str | None) -> tuple[Any, tuple[int, ...]]:
-    if not is_shape(value):
-        array = operand(name, value)
-        return array, array.shape
-    if needed_by is not None:
-        raise ValueError(f"{name} is a shape (={tuple(value)}), but the gradient of {needed_by} needs its values")
-    shape = tuple(int(size) for size in value)
-    if min(shape, default=0) < 0:
-        raise ValueError(f"{name} (={shape}) must not have negative sizes")
-    return None, shape
-
-
-def _out_entries(out: Any, needs: tuple[bool, bool, bool]) -> tuple[Any, Any, Any]:
-    if out is None:
-        return None, None, None
-    if not isinstance(out, (tuple, list)) or len(out) != 3:
-        raise TypeError("out must be a tuple (dx, dweight, dbias), None for each array to be allocated")
-    for index, (entry, needed) in enumerate(zip(out, needs, strict=True)):
-        if entry is not None and not needed:
-            raise ValueError(f"out[{index}] is given, but needs does not hold {_NEEDS[index]!r}")
-    return out[0], out[1], out[2]
+    return deliver(y, out)
 
 
 def _allocated(
@@ -208,21 +172,17 @@ def backward(
     num_threads: int | None,
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """Gradients of `forward`; see `conv2d_backward` and `conv_transpose2d_backward`."""
-    needs = _needed(needs)
-    needs_x, needs_weight, needs_bias = needs
-    out_x, out_weight, out_bias = _out_entries(out, needs)
+    needs_x, needs_weight, needs_bias = needed(needs)
+    out_x, out_weight, out_bias = out_entries(out, (needs_x, needs_weight, needs_bias))
     dy = operand("dy", dy)
-    x, x_shape = _array_or_shape("x", x, "weight" if needs_weight else None)
-    weight, weight_shape = _array_or_shape("weight", weight, "x" if needs_x else None)
+    x, x_shape = values_or_shape("x", x, "weight" if needs_weight else None)
+    weight, weight_shape = values_or_shape("weight", weight, "x" if needs_x else None)
     threads = thread_count(num_threads)
     dtype = dy.dtype
     chars = dtype.char + (dtype.char if weight is None else weight.dtype.char)
-    if x is not None and x.dtype != dtype:
-        raise TypeError(f"x is {x.dtype} but dy is {dtype}, and types are never mixed: cast x.astype(np.{dtype})")
-    if activation is not None:
-        if y is None:
-            raise ValueError(f"y is missing: the gradient through activation (={activation!r}) is read off the output")
-        dy = activation_backward(dy, operand("y", y), activation, num_threads=num_threads)
+    if x is not None:
+        same_dtype("x", x, "dy", dy)
+    dy = through_activation(dy, y, activation, num_threads)
     options = (
         frozen("stride", stride),
         frozen("padding", padding),
@@ -231,7 +191,7 @@ def backward(
         groups,
         layout,
         weight_layout,
-        bool(flip),
+        flag("flip", flip),
         border,
         None,
         accuracy,
@@ -267,8 +227,8 @@ def backward(
             checked_out("out[2]", out_bias, shape, dtype, inputs)
     if workspace is not None:
         arrays = [*inputs, ("dx", dx), ("dweight", dweight), ("out[2]", out_bias)]
-        needed = max((call.workspace_bytes for call in (data, weights) if call is not None), default=0)
-        workspace = workspace_buffer(workspace, needed, arrays)
+        least = max((call.workspace_bytes for call in (data, weights) if call is not None), default=0)
+        workspace = workspace_buffer(workspace, least, arrays)
 
     if data is not None and data.plan is not None:
         first, last = (dy, dx) if transposed else (dx, dy)
@@ -283,11 +243,4 @@ def backward(
         weights.plan.execute(first, dweight, last, with_bias, None, workspace, threads)
     if bias_alone:
         dbias = _channel_sum(dy, problem.letters)
-    return _delivered(dx, out_x), _delivered(dweight, out_weight), _delivered(dbias, out_bias)
-
-
-def _delivered(result: Any, out: Any) -> Any:
-    if out is None or out is result:
-        return result
-    out[...] = result
-    return out
+    return deliver(dx, out_x), deliver(dweight, out_weight), deliver(dbias, out_bias)

@@ -64,9 +64,11 @@ def operand(name: str, value: Any) -> np.ndarray:
     TypeError
         For any other element type; the message names the cast to make.
     """
-    array = value if type(value) is np.ndarray else np.asarray(value)
+    array = value if type(value) is np.ndarray else _as_array(name, value)
     dtype = array.dtype
     if dtype.char not in _FLOAT_CHARS:
+        if dtype.kind not in "biufc":
+            raise TypeError(f"{name} ({type(value).__name__}) must be an array of float32 or float64, not of {dtype}")
         raise TypeError(
             f"{name} has dtype {dtype}, but only float32 and float64 are computed: cast it with "
             f"{name}.astype(np.float32)"
@@ -76,9 +78,18 @@ def operand(name: str, value: Any) -> np.ndarray:
     return np.array(array, dtype=dtype.newbyteorder("="), order="K", copy=True)
 
 
+def _as_array(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} ({type(value).__name__}) is no array: {error}") from None
+
+
 def is_shape(value: Any) -> bool:
-    """Tell a shape, a tuple or list of ints, from an array."""
-    return isinstance(value, (tuple, list)) and all(hasattr(entry, "__index__") for entry in value)
+    """Tell a shape, a tuple or list of ints, from an array or a list of arrays."""
+    return isinstance(value, (tuple, list)) and all(
+        hasattr(entry, "__index__") and not isinstance(entry, np.ndarray) for entry in value
+    )
 
 
 def layout_letters(argument: str, layout: Any, table: dict[str, str]) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "cached_call",
     "conv_call",
     "conv_problem",
+    "flag",
     "frozen",
     "make_plan",
 ]
@@ -108,13 +109,28 @@ class Call(NamedTuple):
 
 def frozen(name: str, value: Any) -> Any:
     """Return a spatial argument in hashable form, so that equal values of other types are not taken for ints."""
-    if type(value) is int or type(value) is str:
+    if type(value) is int:
         return value
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (tuple, list)):
         return tuple(frozen(name, entry) for entry in value)
     return geometry.canonical_integer(name, value, -geometry.MAX_SIZE)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return an argument that is True or False as a bool.
+
+    Raises
+    ------
+    TypeError
+        If it is something else: the string "no" would count as true.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"{name} (={value!r}) must be True or False")
 
 
 def border_mode(border: Any) -> tuple[str, float]:

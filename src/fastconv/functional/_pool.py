@@ -29,6 +29,7 @@ from fastconv.functional._operands import (
 from fastconv.functional._plans import CACHED_PLANS, frozen
 
 __all__ = [
+    "INDEX_BYTES",
     "PLAIN",
     "WHOLE",
     "Adaptive",

@@ -11,6 +11,7 @@ from fastconv import geometry
 from fastconv.functional._operands import operand
 from fastconv.functional._plans import CACHED_PLANS, frozen
 from fastconv.functional._pool import (
+    INDEX_BYTES,
     Axes,
     Call,
     Geometry,

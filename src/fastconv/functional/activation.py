@@ -41,7 +41,10 @@ def activation_code(activation: Any) -> tuple[str | None, float]:
         name, slope = activation[0], activation[1]
         if isinstance(slope, bool) or not isinstance(slope, (int, float, np.integer, np.floating)):
             raise TypeError(f"activation (={activation!r}): the slope must be a number")
-        slope = float(slope)
+        try:
+            slope = float(slope)
+        except OverflowError:
+            slope = math.inf
         if not math.isfinite(slope):
             raise ValueError(f"activation (={activation!r}): the slope must be finite")
     else:

@@ -9,12 +9,11 @@ import numpy as np
 
 from fastconv import _engine, geometry
 from fastconv.functional._operands import c_strides, copy_reason, is_shape
-from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, frozen
+from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, flag, frozen
 
 __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "explain_conv3d"]
 
 PASSES = ("forward", "backward_data", "backward_weights")
-SPREADING = {"default", "fast"}
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def _explain(
     key = ConvKey(
         ndim, False, pass_name, dtype.char * 2, x_shape, x_strides, weight_shape, weight_strides, None, None,
         None, None, None, frozen("stride", stride), frozen("padding", padding), 0, frozen("dilation", dilation), groups,
-        options["layout"], options["weight_layout"], options["flip"], options["border"],
+        options["layout"], options["weight_layout"], flag("flip", options["flip"]), options["border"],
         options["activation"] if forward else None, options["accuracy"], options["algorithm"],
         options["workspace_limit"], _engine.isa(),
     )  # fmt: skip
@@ -199,7 +198,7 @@ def _explain(
     problem = call.problem
     if forward and bias is not None and bias is not False:
         key = key._replace(bias_shape=(problem.out_channels,))
-    if forward and options["residual"]:
+    if forward and options["residual"] is not None and options["residual"] is not False:
         shape = problem.y_shape
         key = key._replace(residual_shape=shape, residual_strides=c_strides(shape, dtype.itemsize))
     call = conv_call(*key)
@@ -244,7 +243,7 @@ def explain_conv1d(
     flip: bool = False,
     border: str | float = "zeros",
     activation: Any = None,
-    residual: bool = False,
+    residual: Any = None,
     accuracy: str = "default",
     algorithm: str = "auto",
     workspace_limit: int | None = None,
@@ -277,7 +276,7 @@ def explain_conv1d(
     """
     return _explain(
         1, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
-        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
     )  # fmt: skip
 
@@ -296,7 +295,7 @@ def explain_conv2d(
     flip: bool = False,
     border: str | float = "zeros",
     activation: Any = None,
-    residual: bool = False,
+    residual: Any = None,
     accuracy: str = "default",
     algorithm: str = "auto",
     workspace_limit: int | None = None,
@@ -309,12 +308,10 @@ def explain_conv2d(
     ----------
     x_shape, weight_shape : tuple of int, or ndarray
         Shapes as `conv2d` takes them; of an array the strides count too, and whether it has to be copied.
-    bias : bool or array_like, optional
-        Whether there is a bias.
+    bias, residual : bool or array_like, optional
+        Whether there is a bias, a residual.
     stride, padding, dilation, groups, layout, weight_layout, flip, border, activation
         As in `conv2d`.
-    residual : bool
-        Whether there is a residual.
     accuracy, algorithm, workspace_limit
         As in `conv2d`.
     dtype : dtype
@@ -344,7 +341,7 @@ def explain_conv2d(
     """
     return _explain(
         2, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
-        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
     )  # fmt: skip
 
@@ -363,7 +360,7 @@ def explain_conv3d(
     flip: bool = False,
     border: str | float = "zeros",
     activation: Any = None,
-    residual: bool = False,
+    residual: Any = None,
     accuracy: str = "default",
     algorithm: str = "auto",
     workspace_limit: int | None = None,
@@ -396,6 +393,6 @@ def explain_conv3d(
     """
     return _explain(
         3, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
-        weight_layout=weight_layout, flip=bool(flip), border=border, activation=activation, residual=bool(residual),
+        weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
     )  # fmt: skip

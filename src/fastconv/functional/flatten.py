@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional._operands import is_shape
+
 __all__ = ["flatten", "flatten_backward"]
 
 
@@ -75,6 +77,8 @@ def flatten_backward(dy: Any, x_shape: Sequence[int]) -> np.ndarray:
 
     Raises
     ------
+    TypeError
+        If `x_shape` is no tuple of ints.
     ValueError
         If `dy` does not have as many elements as `x_shape`.
 
@@ -86,6 +90,8 @@ def flatten_backward(dy: Any, x_shape: Sequence[int]) -> np.ndarray:
     (2, 16, 5, 5)
     """
     dy = np.asarray(dy)
+    if not is_shape(x_shape):
+        raise TypeError(f"x_shape (={x_shape!r}) must be a tuple of ints, the shape of flatten's input")
     shape = tuple(int(n) for n in x_shape)
     if min(shape, default=0) < 0 or dy.size != math.prod(shape):
         raise ValueError(f"dy with shape {dy.shape} does not fit x_shape (={shape})")

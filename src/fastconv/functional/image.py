@@ -93,6 +93,8 @@ def apply_filter(
     pixels = _pixels(image)
     if pixels.ndim not in (2, 3, 4):
         raise ValueError(f"image of shape {pixels.shape} must have axes (H, W), (H, W, C) or (N, H, W, C)")
+    if not all(pixels.shape[-3:]):
+        raise ValueError(f"image of shape {pixels.shape} holds no pixels")
     volume = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
     stack = _kernels(kernel, volume.dtype.newbyteorder("="))
     channels = volume.shape[-1]

@@ -9,12 +9,11 @@ import numpy as np
 
 from fastconv import _engine
 from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
-from fastconv.functional._operands import is_shape, operand
-from fastconv.functional.activation import activation_backward, activation_code
+from fastconv.functional._gradients import GRADIENTS, needed, out_entries, through_activation, values_or_shape
+from fastconv.functional._operands import operand
+from fastconv.functional.activation import activation_code
 
 __all__ = ["linear", "linear_backward"]
-
-_GRADIENTS = ("x", "weight", "bias")
 
 
 def linear(
@@ -77,7 +76,7 @@ def linear_backward(
     x: Any,
     weight: Any,
     *,
-    needs: Collection[str] = _GRADIENTS,
+    needs: Collection[str] = GRADIENTS,
     activation: Any = None,
     y: Any = None,
     out: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] | None = None,
@@ -96,8 +95,8 @@ def linear_backward(
         Its values are needed for the weight's gradient only.
     weight : ndarray, shape (out_features, in_features), dtype of dy; or that shape as a tuple
         Its values are needed for the input's gradient only.
-    needs : collection of str
-        Which gradients to compute: any of "x", "weight", "bias".
+    needs : tuple of {"x", "weight", "bias"}
+        The gradients wanted.
     activation : None, "relu", "relu6" or ("leaky_relu", slope)
         What the forward pass applied; `y` is then needed.
     y : ndarray, shape of dy, dtype of dy, optional
@@ -115,9 +114,9 @@ def linear_backward(
     Raises
     ------
     ValueError
-        If the shapes do not fit, an option is unknown or `y` is missing.
+        If the shapes do not fit, an option is unknown, `y` is missing, or values are needed where a shape was given.
     TypeError
-        If an array is neither float32 nor float64, types are mixed, or values are needed where a shape was given.
+        If an array is neither float32 nor float64, or types are mixed.
 
     Examples
     --------
@@ -129,25 +128,26 @@ def linear_backward(
            [20.]]), array([ 1., 10.]))
     """
     dy = operand("dy", dy)
-    need_x, need_weight, need_bias = _needs(needs)
-    x_values, x_shape = _values_or_shape("x", x, dy, need_weight, "weight")
-    weight_values, weight_shape = _values_or_shape("weight", weight, dy, need_x, "x")
+    wanted = needed(needs)
+    outs = out_entries(out, wanted)
+    x, x_shape = values_or_shape("x", x, "weight" if wanted[1] else None)
+    weight, weight_shape = values_or_shape("weight", weight, "x" if wanted[0] else None)
+    for name, array in (("x", x), ("weight", weight)):
+        if array is not None:
+            same_dtype(name, array, "dy", dy)
     _check_features(x_shape, weight_shape)
     same_shape("dy", dy, "x and weight", x_shape[:-1] + weight_shape[:1])
-    if activation is not None:
-        if y is None:
-            raise ValueError(f"y (=None) is needed for the gradient with activation (={activation!r})")
-        dy = activation_backward(dy, y, activation, num_threads=num_threads)
+    dy = through_activation(dy, y, activation, num_threads)
     shapes = (x_shape, weight_shape, weight_shape[:1])
-    needed = (need_x, need_weight, need_bias)
-    if out is None:
-        buffers = [np.empty(shape, dy.dtype) if need else None for shape, need in zip(shapes, needed, strict=True)]
-    else:
-        buffers = _out_buffers(out, needed, shapes, dy, x_values, weight_values)
+    taken: list[tuple[str, np.ndarray | None]] = [("dy", dy), ("x", x), ("weight", weight)]
+    buffers: list[np.ndarray | None] = []
+    for index, (given, want, shape) in enumerate(zip(outs, wanted, shapes, strict=True)):
+        buffers.append(result_buffer(f"out[{index}]", given, shape, dy.dtype, taken) if want else None)
+        taken.append((f"out[{index}]", given))
     dx, dweight, dbias = buffers
     _engine.linear_backward(
-        None if x_values is None else _rows(dense(x_values)),
-        None if weight_values is None else dense(weight_values),
+        None if dweight is None else _rows(dense(x)),
+        None if dx is None else dense(weight),
         _rows(dense(dy)),
         None if dx is None else _rows(dx),
         dweight,
@@ -156,7 +156,7 @@ def linear_backward(
         thread_count(num_threads),
     )
     if out is not None:
-        dx, dweight, dbias = (b if b is None else deliver(b, o) for b, o in zip(buffers, out, strict=True))
+        dx, dweight, dbias = (b if b is None else deliver(b, o) for b, o in zip(buffers, outs, strict=True))
     return dx, dweight, dbias
 
 
@@ -175,44 +175,3 @@ def _rows(array: np.ndarray) -> np.ndarray:
     for n in array.shape[:-1]:
         rows *= n
     return array.reshape(rows, array.shape[-1])
-
-
-def _needs(needs: Collection[str]) -> tuple[bool, bool, bool]:
-    if needs is _GRADIENTS:
-        return True, True, True
-    if isinstance(needs, str) or not all(name in _GRADIENTS for name in needs):
-        raise ValueError(f'needs (={needs!r}) must be a tuple of any of "x", "weight", "bias"')
-    return "x" in needs, "weight" in needs, "bias" in needs
-
-
-def _values_or_shape(
-    name: str, value: Any, dy: np.ndarray, needed: bool, gradient: str
-) -> tuple[np.ndarray | None, tuple[int, ...]]:
-    if is_shape(value):
-        if needed:
-            raise TypeError(f"{name} (={value}) is a shape, but the gradient of {gradient} needs its values")
-        if any(n < 0 for n in value):
-            raise ValueError(f"{name} (={value}) must be an array or a shape")
-        return None, tuple(int(n) for n in value)
-    array = operand(name, value)
-    same_dtype(name, array, "dy", dy)
-    return array if needed else None, array.shape
-
-
-def _out_buffers(
-    out: Any,
-    needed: tuple[bool, bool, bool],
-    shapes: tuple[tuple[int, ...], ...],
-    dy: np.ndarray,
-    x: np.ndarray | None,
-    weight: np.ndarray | None,
-) -> list[np.ndarray | None]:
-    if not isinstance(out, tuple) or len(out) != 3:
-        raise TypeError(f"out (={type(out).__name__}) must be a tuple of three arrays or None: (dx, dweight, dbias)")
-    buffers: list[np.ndarray | None] = []
-    taken = [("dy", dy), ("x", x), ("weight", weight)]
-    for i, (given, need, shape) in enumerate(zip(out, needed, shapes, strict=True)):
-        name = f"out[{i}]"
-        buffers.append(result_buffer(name, given, shape, dy.dtype, taken) if need else None)
-        taken.append((name, given if need else None))
-    return buffers

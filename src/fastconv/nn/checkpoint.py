@@ -155,7 +155,7 @@ def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
 
 def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     if not _installed():
-        raise _Unavailable(f"path (={str(path)!r}) needs safetensors to be read: pip install safetensors")
+        raise _Unavailable(f"path (={str(path)!r}) needs safetensors to be read: pip install 'fastconv[cli]' brings it")
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -172,7 +172,9 @@ def _target(path: Path) -> Path:
     if path.suffix == ".npz" or _installed():
         return path if path.suffix else path.with_suffix(".safetensors")
     path = path.with_suffix(".npz")
-    _say_once(f"safetensors is not installed: the checkpoint becomes {path.name} (pip install safetensors)")
+    _say_once(
+        f"safetensors is not installed: the checkpoint becomes {path.name} (pip install 'fastconv[cli]' brings it)"
+    )
     return path
 
 

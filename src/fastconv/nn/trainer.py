@@ -43,7 +43,7 @@ class Trainer:
     ----------
     model : Module
     optimizer : Optimizer, optional
-        ``SGD(lr=0.03, momentum=0.9, weight_decay=5e-4)`` where it is not given.
+        ``SGD(lr=0.03, momentum=0.9, weight_decay=1e-3)`` where it is not given.
     loss : Loss, optional
         `CrossEntropyLoss` where it is not given.
     batch_size : int
@@ -91,7 +91,7 @@ class Trainer:
     ) -> None:
         self.model = model
         if optimizer is None:
-            optimizer = SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=5e-4)
+            optimizer = SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
         self.optimizer = optimizer
         self.loss = CrossEntropyLoss() if loss is None else loss
         self.batch_size = _count("batch_size", batch_size, 1)

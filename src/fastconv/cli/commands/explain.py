@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from fastconv.cli.output import Output
-from fastconv.cli.parsing import add_output_options, border, count, padding, shape, spatial
+from fastconv.cli.parsing import add_output_options, border, padding, shape, spatial, whole
 
 NAME = "explain"
 HELP = "say how a convolution would run"
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="forward (default), backward_data or backward_weights")  # fmt: skip
     parser.add_argument("--accuracy", default="default", metavar="NAME", help="strict, default or fast")
     parser.add_argument("--algorithm", default="auto", metavar="NAME", help="ask for one by name")
-    parser.add_argument("--workspace-limit", type=count, metavar="BYTES", help="scratch memory of one thread")
+    parser.add_argument("--workspace-limit", type=whole, metavar="BYTES", help="scratch memory of one thread")
     add_output_options(parser, quiet=False)
 
 

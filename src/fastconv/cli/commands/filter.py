@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastconv.cli.parsing import border
+from fastconv.cli.output import Output
+from fastconv.cli.parsing import add_output_options, border
 
 NAME = "filter"
 HELP = "apply a filter to a picture"
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--border", type=border, default="symmetric", metavar="NAME",
         help="beyond the picture: symmetric (default), reflect, edge, wrap, zeros, or a number",
     )  # fmt: skip
+    add_output_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,5 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
     pixels = read_image(arguments.image).transpose(1, 2, 0)
     result = fastconv.apply_filter(pixels, arguments.name, border=arguments.border)
     write_image(arguments.save, np.clip(np.rint(result), 0, 255).astype(np.uint8).transpose(2, 0, 1))
-    print(f"{arguments.name} of {arguments.image} ({pixels.shape[1]}x{pixels.shape[0]}): wrote {arguments.save}")
+    height, width = pixels.shape[:2]
+    output = Output(quiet=arguments.quiet, as_json=arguments.json)
+    output.record(
+        {
+            "image": str(arguments.image),
+            "name": arguments.name,
+            "width": width,
+            "height": height,
+            "saved": str(arguments.save),
+        }
+    )
+    output.line(f"{arguments.name} of {arguments.image} ({width}x{height}): wrote {arguments.save}")
     return 0

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     _name_missing_extras(output)
     output.line(
         f"network: {arguments.network}, {model.parameter_count():,} parameters; batch {arguments.batch_size}, "
-        f"lr {trainer.optimizer.lr:g}, seed {arguments.seed}, {fastconv.get_num_threads()} threads"
+        f"lr {trainer.optimizer.lr:g}, seed {arguments.seed}, {_counted(fastconv.get_num_threads(), 'thread')}"
     )
     try:
         _fit(trainer, train, test, arguments.epochs, output)
@@ -98,7 +98,7 @@ def _fit(trainer: Trainer, train: Dataset, test: Dataset, epochs: int, output: O
             self.bar((epoch - 1) * self.batches + batch, epochs * self.batches)
 
         def on_epoch_end(self, trainer: Trainer, record: dict[str, Any]) -> None:
-            output.record({**record, "epochs": epochs, "data": train.source})
+            output.record({**record, "epochs": epochs, "data": train.source, "checkpoint": trainer.checkpoint_path})
             output.line(
                 f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  train loss {record['train_loss']:.4f}  "
                 f"test loss {record['test_loss']:.4f}  test accuracy {record['test_accuracy']:.4f}  "
@@ -126,7 +126,7 @@ def _draw(path: Path, trainer: Trainer, test: Dataset, network: str, output: Out
     found = nn.evaluate(trainer.model, data.normalize(test.images, said["mean"], said["std"]), test.labels)
     counts = nn.confusion_matrix(test.labels, found.predictions, len(test.class_names))
     weight = next(parameter.data for parameter in trainer.model.parameters() if parameter.data.ndim == 4)
-    title = f"{network} on {test.name}, {len(trainer.history)} epochs"
+    title = f"{network} on {test.name}, {_counted(len(trainer.history), 'epoch')}"
     try:
         plot.training_report(path, trainer.history, weight, counts, test.class_names, title=title)
     except Exception as error:  # whatever matplotlib or the disk has against it, the network is trained and saved
@@ -172,14 +172,18 @@ def _name_missing_extras(output: Output) -> None:
         output.warn(f"not installed: {', '.join(missing)}; pip install 'fastconv[cli]' brings it")
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _result(trainer: Trainer) -> str:
     last = trainer.history[-1]
-    return f"test accuracy {last['test_accuracy']:.4f} after {last['epoch']} epochs, in {trainer.checkpoint_path}"
+    epochs = _counted(last["epoch"], "epoch")
+    return f"test accuracy {last['test_accuracy']:.4f} after {epochs}, in {trainer.checkpoint_path}"
 
 
 def _farewell(trainer: Trainer) -> str:
-    epochs = len(trainer.history)
-    done = f"interrupted after {epochs} complete epoch{'' if epochs == 1 else 's'}"
+    done = f"interrupted after {_counted(len(trainer.history), 'complete epoch')}"
     if trainer.checkpoint_path is None:
         return f"{done}; nothing was written"
     return f"{done}; the network as it is now: {trainer.checkpoint_path}"

@@ -100,7 +100,8 @@ def write_image(path: Path, pixels: np.ndarray) -> None:
     image_module.init()
     kind = image_module.EXTENSION.get(path.suffix.lower())
     if kind is None or kind not in image_module.SAVE:
-        raise ValueError(f"{path}: {path.suffix or 'no suffix'} is not a picture format; use .png or .jpg")
+        found = f"{path.suffix} is not a picture format" if path.suffix else "the suffix chooses the format"
+        raise ValueError(f"{path}: {found}; use .png or .jpg")
     partial = path.with_name(f".{path.name}.part")
     try:
         picture.save(partial, format=kind)
