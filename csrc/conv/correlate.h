@@ -9,11 +9,11 @@
 #include "conv/tile.h"
 
 typedef struct fc_phase {
-    fc_source source;
-    int64_t outputs[FC_SPATIAL];
+    fc_source source; /* source.axis[a]->outputs: the size of what the phase writes */
     int64_t dst_offset, dst_stride[FC_SPATIAL];
     int64_t *tap; /* element offset of each tap in the weights */
     int64_t taps;
+    int64_t packed; /* element where its packed weights start */
 } fc_phase;
 
 typedef struct fc_correlation {
@@ -21,16 +21,19 @@ typedef struct fc_correlation {
     int64_t channels, filters; /* per group: summed over, and written */
     int64_t src_n, src_group, dst_n, dst_group, dst_channel;
     int64_t w_group, w_filter, w_channel;
-    int64_t phases;
+    int64_t phases, packed; /* packed: elements of all phases' weights */
     fc_phase *phase;
+    fc_axis *axis[FC_SPATIAL]; /* axes[a] of them for axis a; a phase takes one of each */
+    int64_t axes[FC_SPATIAL];
 } fc_correlation;
 
 /* Reads the descriptor of a forward or backward_data pass. Release it whatever the status. */
 fc_status fc_correlation_init(fc_correlation *c, const fc_conv_desc *d);
 void fc_correlation_release(fc_correlation *c);
 
-/* The source of backward_weights (and of forward): x with the taps of the kernel. */
-fc_status fc_source_forward(fc_source *source, const fc_conv_desc *d);
+/* The source of forward and backward_weights: x with the taps of the kernel, kept in axis[]. Release those whatever the
+ * status. */
+fc_status fc_source_forward(fc_source *source, fc_axis *const axis[FC_SPATIAL], const fc_conv_desc *d);
 
 /* The tensors that args names, by role. */
 static inline const void *fc_correlation_src(const fc_conv_plan *plan, const fc_conv_args *args) {
@@ -40,8 +43,14 @@ static inline void *fc_correlation_dst(const fc_conv_plan *plan, const fc_conv_a
     return plan->desc.pass == FC_FORWARD ? args->y : args->x;
 }
 
-/* Packs filters [first, first + mr) of one group as [channels][taps][mr]. */
-void fc_correlation_pack(const fc_correlation *c, const fc_phase *phase, const fc_kernels *kernels, const void *w,
-                         int64_t group, int64_t first, int mr, void *packed);
+/* Element where the packed weights of a filter start; filters are numbered through all groups. */
+static inline int64_t fc_packed_at(const fc_correlation *c, const fc_phase *phase, int64_t filter) {
+    return phase->packed + filter * c->channels * phase->taps;
+}
+
+/* Packs the weights of every phase and group for the register tiles: kernels->mr filters at a time as
+ * [channels][taps][mr]. */
+fc_status fc_correlation_pack(const fc_correlation *c, const fc_kernels *kernels, const void *w, void *packed,
+                              int threads);
 
 #endif

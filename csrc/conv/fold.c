@@ -1,3 +1,8 @@
+/* fold.c: dx through a border that copies, one image at a time.
+ *
+ * The plan's descriptor becomes that of the padded image, which the algorithm writes into scratch as if nothing were
+ * padded. Each channel is then cleared and summed line by line: the part of a line inside the image in one go, the rest
+ * element by element. A channel is one task and adds in a fixed order, so the bits do not depend on the threads. */
 #include "conv/fold.h"
 
 #include <stdlib.h>
@@ -13,9 +18,23 @@ struct fc_fold {
     int64_t bytes;
 };
 
+static int64_t extent_of(const fc_conv_desc *d, int a) {
+    return (d->out[a] - 1) * d->stride[a] + (d->kernel[a] - 1) * d->dilation[a] + 1;
+}
+
+static int reads_border(const fc_conv_desc *d) {
+    int reads = 0;
+    for (int a = 0; a < FC_SPATIAL; ++a) reads = reads || d->pad[a] > 0 || extent_of(d, a) > d->in[a];
+    return reads;
+}
+
 fc_status fc_fold_create(fc_conv_plan *plan) {
     fc_conv_desc *d = &plan->desc;
     if (d->pass != FC_BACKWARD_DATA || d->border == FC_CONSTANT) return FC_OK;
+    if (!reads_border(d)) {
+        d->border = FC_CONSTANT;
+        return FC_OK;
+    }
     if (d->epilogue_count > 0) {
         plan->reason = "an epilogue after the gradient of a border is not supported";
         return FC_UNSUPPORTED;
@@ -26,18 +45,18 @@ fc_status fc_fold_create(fc_conv_plan *plan) {
     fold->desc = *d;
     int64_t elements = d->ic;
     for (int a = FC_SPATIAL - 1; a >= 0; --a) {
-        fold->extent[a] = (d->out[a] - 1) * d->stride[a] + (d->kernel[a] - 1) * d->dilation[a] + 1;
+        fold->extent[a] = extent_of(d, a);
         d->in[a] = fold->extent[a];
         d->pad[a] = 0;
         d->x_stride[AXIS_D + a] = a == WIDTH ? 1 : d->x_stride[AXIS_D + a + 1] * d->in[a + 1];
         if (__builtin_mul_overflow(elements, fold->extent[a], &elements)) return FC_OVERFLOW;
     }
-    if (__builtin_mul_overflow(elements, (int64_t)plan->kernels->element, &fold->bytes)) return FC_OVERFLOW;
+    if (elements > INT64_MAX / 4 / (int64_t)plan->kernels->element) return FC_OVERFLOW;
     d->x_stride[AXIS_C] = d->x_stride[AXIS_D] * d->in[DEPTH];
     d->x_stride[AXIS_N] = 0;
     d->n = 1;
     d->border = FC_CONSTANT;
-    fold->bytes = (int64_t)fc_align_up((size_t)fold->bytes);
+    fold->bytes = (int64_t)fc_align_up((size_t)elements * plan->kernels->element);
     return FC_OK;
 }
 
@@ -62,10 +81,11 @@ static void fold_channel(void *ctx, int64_t channel, int worker) {
     const fc_conv_desc *d = &fold->desc;
     const int64_t *stride = &d->x_stride[AXIS_D], *extent = fold->extent;
     void *dx = fc_at(j->dx, channel * d->x_stride[AXIS_C], k->element);
+    const int64_t run = stride[WIDTH] == 1 ? d->in[WIDTH] : 1;
     for (int64_t z = 0; z < d->in[DEPTH]; ++z)
         for (int64_t y = 0; y < d->in[HEIGHT]; ++y)
-            for (int64_t x = 0; x < d->in[WIDTH]; ++x)
-                k->fill(fc_at(dx, z * stride[DEPTH] + y * stride[HEIGHT] + x * stride[WIDTH], k->element), 0, 1);
+            for (int64_t x = 0; x < d->in[WIDTH]; x += run)
+                k->fill(fc_at(dx, z * stride[DEPTH] + y * stride[HEIGHT] + x * stride[WIDTH], k->element), 0, run);
 
     const int64_t inside = fc_min(d->pad[WIDTH], extent[WIDTH]);
     const int64_t end = fc_max(inside, fc_min(extent[WIDTH], d->pad[WIDTH] + d->in[WIDTH]));

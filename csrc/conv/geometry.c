@@ -1,6 +1,13 @@
+/* geometry.c: where the taps of a pass fall, one axis at a time.
+ *
+ * The three passes read their source in one form, position = output*step + offset[tap]. A stride of the forward pass is the
+ * step, and the tile undoes it by storing residues apart. A stride of backward_data picks taps instead: each residue of
+ * the input position modulo the stride has taps of its own, found in one walk over the kernel. */
 #include "conv/geometry.h"
 
 #include <stdlib.h>
+
+#include "core/numbers.h"
 
 static int64_t modulo(int64_t a, int64_t b) {
     const int64_t r = a % b;
@@ -28,61 +35,71 @@ int64_t fc_border_index(fc_border border, int64_t p, int64_t size) {
     }
 }
 
-static fc_status allocate(fc_axis *axis, int64_t capacity) {
-    int64_t *block = malloc(sizeof(int64_t) * 5 * (size_t)(capacity > 0 ? capacity : 1));
+static fc_status allocate(fc_axis *axis, int64_t taps) {
+    if (taps > INT32_MAX) return FC_UNSUPPORTED;
+    if (taps == 0) return FC_OK;
+    int64_t *block = malloc(sizeof(int64_t) * 5 * (size_t)taps);
     if (!block) return FC_NO_MEMORY;
     axis->kernel = block;
-    axis->offset = block + capacity;
-    axis->phase = block + 2 * capacity;
-    axis->index = block + 3 * capacity;
-    axis->residue = block + 4 * capacity;
+    axis->offset = block + taps;
+    axis->phase = block + 2 * taps;
+    axis->index = block + 3 * taps;
+    axis->residue = block + 4 * taps;
     return FC_OK;
 }
 
-/* Derives low, phases and indices from the offsets. */
+/* Derives low, phases and indices from the offsets. They ascend evenly, so the residues come round: from the first that was
+ * met before, phases repeat. */
 static void number_phases(fc_axis *axis) {
-    axis->low = 0;
-    axis->reach = 0;
-    axis->phases = 0;
-    for (int64_t t = 0; t < axis->taps; ++t)
-        if (t == 0 || axis->offset[t] < axis->low) axis->low = axis->offset[t];
+    if (axis->taps == 0) return;
+    axis->low = axis->offset[0];
     for (int64_t t = 0; t < axis->taps; ++t) {
         const int64_t distance = axis->offset[t] - axis->low, residue = distance % axis->step;
-        int64_t phase = 0;
-        while (phase < axis->phases && axis->residue[phase] != residue) ++phase;
-        if (phase == axis->phases) axis->residue[axis->phases++] = residue;
-        axis->phase[t] = phase;
+        if (t == axis->phases && (t == 0 || residue != axis->residue[0])) axis->residue[axis->phases++] = residue;
+        axis->phase[t] = t % axis->phases;
         axis->index[t] = distance / axis->step;
-        if (axis->index[t] > axis->reach) axis->reach = axis->index[t];
     }
+    axis->reach = axis->index[axis->taps - 1];
 }
 
-fc_status fc_axis_forward(fc_axis *axis, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad,
-                          int flip) {
-    *axis = (fc_axis){.step = stride, .outputs = outputs, .taps = kernel};
-    if (allocate(axis, kernel) != FC_OK) return FC_NO_MEMORY;
-    for (int64_t k = 0; k < kernel; ++k) {
-        axis->kernel[k] = flip ? kernel - 1 - k : k;
-        axis->offset[k] = k * dilation - pad;
+fc_status fc_axis_forward(fc_axis *axis, const fc_conv_desc *desc, int number) {
+    const int64_t taps = desc->kernel[number];
+    *axis = (fc_axis){.step = desc->stride[number], .outputs = desc->out[number], .taps = taps};
+    const fc_status status = allocate(axis, taps);
+    if (status != FC_OK) return status;
+    for (int64_t k = 0; k < taps; ++k) {
+        axis->kernel[k] = desc->flip ? taps - 1 - k : k;
+        axis->offset[k] = k * desc->dilation[number] - desc->pad[number];
     }
     number_phases(axis);
     return FC_OK;
 }
 
-/* Input i receives dy[o] w[k] where o*stride + k*dilation - pad = i. With i = start + j*stride the taps that divide evenly
- * read o = j + (start + pad - k*dilation) / stride: a stride-1 correlation over j. */
-fc_status fc_axis_backward(fc_axis *axis, int64_t outputs, int64_t start, int64_t kernel, int64_t stride,
-                           int64_t dilation, int64_t pad, int flip) {
-    *axis = (fc_axis){.step = 1, .outputs = outputs};
-    if (allocate(axis, kernel) != FC_OK) return FC_NO_MEMORY;
-    for (int64_t k = kernel - 1; k >= 0; --k) {
-        const int64_t numerator = start + pad - k * dilation;
-        if (modulo(numerator, stride) != 0) continue;
-        axis->kernel[axis->taps] = flip ? kernel - 1 - k : k;
-        axis->offset[axis->taps] = (numerator - modulo(numerator, stride)) / stride;
-        ++axis->taps;
+/* Input i receives dy[o] w[k] where o*stride + k*dilation - pad = i. With i = s + j*stride the taps k of residue s read
+ * o = j + (s + pad - k*dilation) / stride: a unit-step correlation over j. */
+fc_status fc_axes_backward(fc_axis *axes, int64_t count, const fc_conv_desc *desc, int number) {
+    const int64_t taps = desc->kernel[number], stride = desc->stride[number];
+    const int64_t dilation = desc->dilation[number], pad = desc->pad[number];
+    if (taps > INT32_MAX) return FC_UNSUPPORTED;
+    for (int64_t k = 0; k < taps; ++k) {
+        const int64_t s = modulo(k * dilation - pad, stride);
+        if (s < count) ++axes[s].taps;
     }
-    number_phases(axis);
+    for (int64_t s = 0; s < count; ++s) {
+        const fc_status status = allocate(&axes[s], axes[s].taps);
+        if (status != FC_OK) return status;
+        axes[s].step = 1;
+        axes[s].outputs = fc_ceil_div(desc->in[number] - s, stride);
+        axes[s].taps = 0;
+    }
+    for (int64_t k = taps - 1; k >= 0; --k) {
+        const int64_t s = modulo(k * dilation - pad, stride);
+        if (s >= count) continue;
+        const int64_t t = axes[s].taps++;
+        axes[s].kernel[t] = desc->flip ? taps - 1 - k : k;
+        axes[s].offset[t] = (s + pad - k * dilation) / stride;
+    }
+    for (int64_t s = 0; s < count; ++s) number_phases(&axes[s]);
     return FC_OK;
 }
 

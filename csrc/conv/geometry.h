@@ -8,8 +8,9 @@
 int64_t fc_border_index(fc_border border, int64_t p, int64_t size);
 
 /* One axis of a correlation: output o reads source position o*step + offset[t] for tap t, and its weight is kernel[t].
- * Positions are grouped by residue modulo step so that a tile stored residue by residue has unit distance between
- * neighbouring outputs: phase[t] numbers the residue, index[t] is the position inside that group for output 0. */
+ * Offsets ascend evenly. Positions are grouped by residue modulo step so that a tile stored residue by residue has unit
+ * distance between neighbouring outputs: phase[t] numbers the residue, index[t] is the position inside that group for
+ * output 0. */
 typedef struct fc_axis {
     int64_t step, taps, outputs;
     int64_t low;    /* least offset */
@@ -18,12 +19,13 @@ typedef struct fc_axis {
     int64_t *kernel, *offset, *phase, *index, *residue;
 } fc_axis;
 
-/* The axis of a forward pass (or of backward_weights, which reads the same source). flip reverses the kernel. */
-fc_status fc_axis_forward(fc_axis *axis, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad,
-                          int flip);
-/* backward_data: the inputs i = start, start + stride, ... (`outputs` of them) as a unit-step correlation of dy. */
-fc_status fc_axis_backward(fc_axis *axis, int64_t outputs, int64_t start, int64_t kernel, int64_t stride,
-                           int64_t dilation, int64_t pad, int flip);
+/* The axis of a forward pass, or of backward_weights, which reads the same source. Release it whatever the status. */
+fc_status fc_axis_forward(fc_axis *axis, const fc_conv_desc *desc, int number);
+
+/* backward_data: axes[s], s < count <= stride, gives the inputs s, s + stride, ... as a unit-step correlation of dy.
+ * axes[] comes zeroed; release every one, whatever the status. */
+fc_status fc_axes_backward(fc_axis *axes, int64_t count, const fc_conv_desc *desc, int number);
+
 void fc_axis_release(fc_axis *axis);
 
 #endif

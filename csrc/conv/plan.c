@@ -3,6 +3,7 @@
  * in every run and for every number of threads. */
 #include "conv/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,13 +31,11 @@ const char *fc_conv_algorithm_name(int row) { return row >= 0 && row < ROWS ? al
 
 static int multiply(int64_t *product, int64_t factor) { return !__builtin_mul_overflow(*product, factor, product); }
 
-/* Sizes that make no sense are invalid; products that cannot be counted overflow. */
-static fc_status check(const fc_conv_desc *d) {
+/* Sizes that make no sense are invalid; products that cannot be counted overflow. With one output along an axis every stride
+ * past the kernel's reach means the same: it is bounded, so that products of strides stay small. */
+static fc_status check_sizes(fc_conv_desc *d) {
     if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups)
         return FC_INVALID;
-    if ((int)d->pass < 0 || d->pass > FC_BACKWARD_WEIGHTS || (int)d->border < 0 || d->border > FC_WRAP)
-        return FC_INVALID;
-    if (d->epilogue_count < 0 || d->epilogue_count > FC_MAX_EPILOGUE || d->algorithm >= ROWS) return FC_INVALID;
     int64_t x = d->n, y = d->n, w = d->oc;
     int fits = multiply(&x, d->ic) && multiply(&y, d->oc) && multiply(&w, d->ic / d->groups);
     for (int a = 0; a < FC_SPATIAL; ++a) {
@@ -47,9 +46,27 @@ static fc_status check(const fc_conv_desc *d) {
         fits = fits && multiply(&x, d->in[a]) && multiply(&y, d->out[a]) && multiply(&w, d->kernel[a]);
         fits = fits && multiply(&extent, d->dilation[a]) && multiply(&start, d->stride[a]);
         fits = fits && extent < INT64_MAX / 4 && start < INT64_MAX / 4 && d->pad[a] < INT64_MAX / 4;
+        if (!fits) return FC_OVERFLOW;
+        if (d->out[a] == 1) d->stride[a] = fc_min(d->stride[a], extent + 1);
+        int64_t step = d->stride[a];
+        fits = multiply(&step, d->x_stride[AXIS_D + a]);
     }
     fits = fits && multiply(&x, 8) && multiply(&y, 8) && multiply(&w, 8);
     return fits ? FC_OK : FC_OVERFLOW;
+}
+
+static fc_status check_options(const fc_conv_desc *d) {
+    if ((int)d->pass < 0 || d->pass > FC_BACKWARD_WEIGHTS || (int)d->border < 0 || d->border > FC_WRAP)
+        return FC_INVALID;
+    if (d->epilogue_count < 0 || d->epilogue_count > FC_MAX_EPILOGUE || d->algorithm >= ROWS) return FC_INVALID;
+    if (d->epilogue_count > 0 && d->pass == FC_BACKWARD_WEIGHTS) return FC_INVALID;
+    for (int e = 0; e < d->epilogue_count; ++e) {
+        const fc_epilogue *step = &d->epilogue[e];
+        if ((int)step->kind < 0 || step->kind > FC_POOL2X2) return FC_INVALID;
+        if (step->kind == FC_ACTIVATE && ((int)step->activation < 0 || step->activation > FC_LEAKY_RELU))
+            return FC_INVALID;
+    }
+    return FC_OK;
 }
 
 static fc_status check_types(const fc_conv_desc *d) {
@@ -58,6 +75,15 @@ static fc_status check_types(const fc_conv_desc *d) {
     if (d->input_type != FC_FLOAT32 && d->input_type != FC_FLOAT64) return FC_UNSUPPORTED;
     if (d->input_layout == FC_BLOCKED || d->output_layout == FC_BLOCKED) return FC_UNSUPPORTED;
     return FC_OK;
+}
+
+/* Copies and checks what the caller asked for. */
+static fc_status read_desc(const fc_conv_desc *desc, fc_conv_desc *d) {
+    if (desc->struct_size != sizeof *desc) return FC_INVALID;
+    *d = *desc;
+    fc_status status = check_options(d);
+    if (status == FC_OK) status = check_sizes(d);
+    return status == FC_OK ? check_types(d) : status;
 }
 
 /* The SIMD rows finish a sum with bias, then an activation. Any other list of steps is the reference's. */
@@ -72,7 +98,7 @@ static void read_epilogue(fc_conv_plan *plan) {
             plan->finish.activation = step->activation;
             plan->finish.parameter = step->parameter;
         } else {
-            plan->has_residual = 1;
+            plan->other_steps = 1;
         }
     }
 }
@@ -98,10 +124,15 @@ static void release(fc_conv_plan *plan) {
 
 static fc_status plan_row(fc_conv_plan *plan, const fc_conv_desc *desc, int row) {
     *plan = (fc_conv_plan){.desc = *desc, .row = row, .kernels = fc_kernels_for(fc_isa(), desc->input_type)};
-    plan->macs = count_macs(desc);
     read_epilogue(plan);
     fc_status status = fc_fold_create(plan);
+    plan->macs = count_macs(&plan->desc);
     if (status == FC_OK) status = algorithms[row]->plan(plan);
+    if (plan->fold) {
+        plan->macs *= (double)fc_fold_images(plan);
+        plan->cost *= (double)fc_fold_images(plan);
+    }
+    if (status == FC_UNSUPPORTED && !plan->reason) plan->reason = "too large for its tiles and offsets";
     if (status != FC_OK) {
         release(plan);
         return status;
@@ -114,13 +145,13 @@ static fc_status plan_row(fc_conv_plan *plan, const fc_conv_desc *desc, int row)
 }
 
 fc_status fc_conv_candidates(const fc_conv_desc *desc, fc_conv_candidate *rows) {
-    fc_status status = check(desc);
-    if (status == FC_OK) status = check_types(desc);
+    fc_conv_desc own;
+    fc_status status = read_desc(desc, &own);
     if (status != FC_OK) return status;
     for (int row = 0; row < ROWS; ++row) {
         fc_conv_plan plan;
-        status = plan_row(&plan, desc, row);
-        if (status == FC_NO_MEMORY) return status;
+        status = plan_row(&plan, &own, row);
+        if (status != FC_OK && status != FC_UNSUPPORTED && status != FC_WORKSPACE_TOO_SMALL) return status;
         rows[row] = (fc_conv_candidate){algorithms[row]->name,
                                         status,
                                         plan.reason ? plan.reason : "",
@@ -132,18 +163,18 @@ fc_status fc_conv_candidates(const fc_conv_desc *desc, fc_conv_candidate *rows) 
     return FC_OK;
 }
 
+/* Short memory fails the plan: another row in place of the cheapest would change the bits. */
 fc_status fc_conv_plan_create(const fc_conv_desc *desc, fc_conv_plan **result) {
     *result = NULL;
-    if (desc->struct_size != sizeof(fc_conv_desc)) return FC_INVALID;
-    fc_status status = check(desc);
-    if (status == FC_OK) status = check_types(desc);
+    fc_conv_desc own;
+    fc_status status = read_desc(desc, &own);
     if (status != FC_OK) return status;
     fc_conv_plan best = {.row = -1};
     fc_status last = FC_UNSUPPORTED;
-    const int first = desc->algorithm < 0 ? 0 : desc->algorithm, end = desc->algorithm < 0 ? ROWS : first + 1;
+    const int first = own.algorithm < 0 ? 0 : own.algorithm, end = own.algorithm < 0 ? ROWS : first + 1;
     for (int row = first; row < end; ++row) {
         fc_conv_plan plan;
-        status = plan_row(&plan, desc, row);
+        status = plan_row(&plan, &own, row);
         if (status == FC_OK && (best.row < 0 || plan.cost < best.cost)) {
             if (best.row >= 0) release(&best);
             best = plan;
@@ -151,7 +182,9 @@ fc_status fc_conv_plan_create(const fc_conv_desc *desc, fc_conv_plan **result) {
         }
         if (status != FC_OK) last = status == FC_WORKSPACE_TOO_SMALL || last == FC_UNSUPPORTED ? status : last;
         release(&plan);
-        if (status == FC_NO_MEMORY) break;
+        if (status != FC_NO_MEMORY) continue;
+        if (best.row >= 0) release(&best);
+        return status;
     }
     if (best.row < 0) return last;
     *result = malloc(sizeof best);
@@ -179,23 +212,23 @@ static int64_t fixed_bytes(const fc_conv_plan *plan) {
 }
 
 int64_t fc_conv_plan_workspace(const fc_conv_plan *plan, int threads) {
-    const int64_t bytes = fixed_bytes(plan) + threads * plan->worker_bytes;
+    const int64_t bytes = fixed_bytes(plan) + (threads > 1 ? threads : 1) * plan->worker_bytes;
     return bytes > 0 ? bytes + FC_ALIGN : 0;
 }
 
 fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, int threads) {
     const fc_conv_algorithm *algorithm = algorithms[plan->row];
     if (!algorithm->pack || plan->packed_bytes == 0) return FC_OK;
+    if (!w || !packed) return FC_INVALID;
     return algorithm->pack(plan, w, packed, threads);
 }
 
 /* Threads that the work deserves, and that the memory at hand allows. */
 static int choose_threads(const fc_conv_plan *plan, int64_t bytes, int asked) {
-    int threads = asked > 0 ? asked : fc_threads();
-    const double deserved = plan->macs / macs_per_thread;
-    if (deserved < threads) threads = deserved < 1 ? 1 : (int)deserved;
+    const double deserved = fmin(fmax(plan->macs / macs_per_thread, 1), INT32_MAX);
+    int threads = fc_workers((int64_t)deserved, asked);
     while (threads > 1 && bytes >= 0 && fc_conv_plan_workspace(plan, threads) > bytes) --threads;
-    return fc_workers(threads, threads);
+    return threads;
 }
 
 static fc_status run(const fc_conv_plan *plan, const fc_conv_args *args, void *memory, int threads) {
@@ -219,8 +252,11 @@ static fc_status run(const fc_conv_plan *plan, const fc_conv_args *args, void *m
 fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args) {
     const fc_conv_desc *d = &plan->desc;
     if (fc_fold_images(plan) > 0 && (!args->x || !args->y)) return FC_INVALID;
-    if ((!args->w && !d->prepared) || (plan->has_bias && !args->bias)) return FC_INVALID;
-    if (d->prepared && plan->packed_bytes > 0 && !args->packed) return FC_INVALID;
+    if (d->prepared && plan->packed_bytes > 0 ? !args->packed : !args->w) return FC_INVALID;
+    for (int e = 0; e < d->epilogue_count; ++e) {
+        if (d->epilogue[e].kind == FC_BIAS && !args->bias) return FC_INVALID;
+        if (d->epilogue[e].kind == FC_RESIDUAL && !args->residual) return FC_INVALID;
+    }
     const int64_t limit = args->workspace ? args->workspace_bytes : d->workspace_limit;
     const int threads = choose_threads(plan, limit, args->threads);
     const int64_t bytes = fc_conv_plan_workspace(plan, threads);

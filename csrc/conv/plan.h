@@ -3,6 +3,7 @@
 #ifndef FC_CONV_PLAN_H
 #define FC_CONV_PLAN_H
 
+#include "core/numbers.h"
 #include "fastconv.h"
 #include "microkernels/kernels.h"
 
@@ -16,7 +17,8 @@ struct fc_conv_plan {
     int64_t shared_bytes; /* scratch shared by all workers, packed weights apart */
     int64_t worker_bytes; /* scratch of one worker */
     fc_finish finish;     /* bias and activation of the epilogue; bias is set at execution */
-    int has_bias, has_residual;
+    int has_bias;
+    int other_steps;      /* the epilogue holds more than bias, then activation: only reference takes it */
     void *state;          /* the algorithm's own plan */
     struct fc_fold *fold; /* backward_data through a border that copies: desc is then that of one padded image */
 };
@@ -39,12 +41,5 @@ typedef struct fc_conv_algorithm {
 /* Tensor axes and spatial axes. */
 enum { AXIS_N, AXIS_C, AXIS_D, AXIS_H, AXIS_W };
 enum { DEPTH, HEIGHT, WIDTH };
-
-static inline int64_t fc_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t fc_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t fc_max(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline void *fc_at(const void *base, int64_t elements, size_t size) {
-    return (char *)(uintptr_t)base + elements * (int64_t)size;
-}
 
 #endif

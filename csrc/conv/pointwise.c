@@ -32,16 +32,17 @@ static void release_pointwise(fc_conv_plan *plan) {
     free(s);
 }
 
-/* The element distance between pixels if all of them form one run, else 0. */
+/* The element distance between pixels if all of them form one run, else 0 (also for a view that repeats one pixel). */
 static int64_t one_run(const int64_t size[FC_SPATIAL], const int64_t stride[FC_SPATIAL]) {
     int64_t distance = 0, count = 1;
     for (int a = FC_SPATIAL - 1; a >= 0; --a) {
         if (size[a] == 1) continue;
+        if (stride[a] == 0) return 0;
         if (distance == 0) distance = stride[a];
         if (stride[a] != distance * count) return 0;
         count *= size[a];
     }
-    return distance == 0 ? 1 : distance;
+    return count == 1 ? 1 : distance;
 }
 
 static fc_status supports(fc_conv_plan *plan) {
@@ -56,9 +57,8 @@ static fc_status supports(fc_conv_plan *plan) {
             return FC_UNSUPPORTED;
         }
     }
-    if (plan->has_residual || !one_run(d->in, &d->x_stride[AXIS_D]) || !one_run(d->out, &d->y_stride[AXIS_D])) {
-        plan->reason =
-            plan->has_residual ? "this epilogue is not fused yet" : "rows do not follow each other in memory";
+    if (plan->other_steps || !one_run(d->in, &d->x_stride[AXIS_D]) || !one_run(d->out, &d->y_stride[AXIS_D])) {
+        plan->reason = plan->other_steps ? "this epilogue is not fused yet" : "rows do not follow each other in memory";
         return FC_UNSUPPORTED;
     }
     return FC_OK;
@@ -94,14 +94,14 @@ static fc_status plan_pointwise(fc_conv_plan *plan) {
 
     const int64_t block = fc_max(32, fc_l1_bytes() / 2 / (s->width * (int64_t)k->element));
     s->channel_block = fc_ceil_div(c->channels, fc_ceil_div(c->channels, block));
-    if (c->channels * s->width > INT32_MAX) return FC_UNSUPPORTED;
+    if (fc_capped_product(c->channels + s->filter_chunk, s->width) > INT32_MAX) return FC_UNSUPPORTED;
     s->off = malloc(sizeof(int32_t) * (size_t)s->channel_block);
     if (!s->off) return FC_NO_MEMORY;
     for (int64_t i = 0; i < s->channel_block; ++i) s->off[i] = (int32_t)(i * s->width);
 
     s->panel_bytes = (int64_t)fc_align_up((size_t)(c->channels * s->width) * k->element);
     plan->worker_bytes = s->panel_bytes + (int64_t)fc_align_up((size_t)(s->filter_chunk * s->width) * k->element);
-    plan->packed_bytes = c->groups * c->filters * c->channels * (int64_t)k->element;
+    plan->packed_bytes = c->packed * (int64_t)k->element;
     const double lines = (double)(s->width / k->lanes), depth = (double)c->channels;
     const double strip_cycles =
         (double)s->chunks * depth * lines * 2 + (double)c->filters * lines * (depth / 2 + 2) + 100;
@@ -113,27 +113,14 @@ static fc_status plan_pointwise(fc_conv_plan *plan) {
 typedef struct job {
     const fc_conv_plan *plan;
     const pointwise_plan *s;
-    const void *src, *w, *bias;
-    void *dst, *packed;
+    const void *src, *bias, *packed;
+    void *dst;
     char *worker;
 } job;
 
-static void pack_task(void *ctx, int64_t index, int worker) {
-    (void)worker;
-    const job *j = ctx;
-    const fc_correlation *c = &j->s->c;
-    const fc_kernels *k = j->plan->kernels;
-    const int64_t blocks = fc_ceil_div(c->filters, k->mr), first = index % blocks * k->mr, group = index / blocks;
-    fc_correlation_pack(c, &c->phase[0], k, j->w, group, first, (int)fc_min(k->mr, c->filters - first),
-                        fc_at(j->packed, (group * c->filters + first) * c->channels, k->element));
-}
-
 static fc_status pack_pointwise(const fc_conv_plan *plan, const void *w, void *packed, int threads) {
     const pointwise_plan *s = plan->state;
-    job j = {.plan = plan, .s = s, .w = w, .packed = packed};
-    const int64_t tasks = s->c.groups * fc_ceil_div(s->c.filters, plan->kernels->mr);
-    fc_parallel_for(tasks, plan->packed_bytes > (64 << 10) ? threads : 1, pack_task, &j);
-    return FC_OK;
+    return fc_correlation_pack(&s->c, plan->kernels, w, packed, threads);
 }
 
 /* The filters of one chunk over one strip; out[f * ldc + q]. */
@@ -149,7 +136,7 @@ static void multiply(const job *j, const void *panel, int64_t first, int64_t fil
             const int mr = (int)fc_min(k->mr, filters - f);
             fc_finish finish = j->plan->finish;
             if (j->bias) finish.bias = fc_at(j->bias, first + f, k->element);
-            const void *w = fc_at(j->packed, (first + f) * c->channels + channel * mr, k->element);
+            const void *w = fc_at(j->packed, fc_packed_at(c, c->phase, first + f) + channel * mr, k->element);
             k->corr[mr - 1][vectors - 1](channels, fc_at(panel, channel * s->width, k->element), s->off, w,
                                          fc_at(out, f * ldc, k->element), ldc, channel == 0, last ? &finish : NULL);
         }

@@ -161,8 +161,8 @@ static void backward_weights(void *ctx, int64_t index, int worker) {
     }
 }
 
-/* Index arithmetic and a double multiply-add per tap. */
-static const double cycles_per_mac = 40;
+/* Index arithmetic and a double multiply-add per tap; backward_data tries every tap for every input. */
+static const double cycles_per_mac = 40, cycles_per_try = 10;
 
 static fc_status plan_reference(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
@@ -177,6 +177,11 @@ static fc_status plan_reference(fc_conv_plan *plan) {
     }
     plan->reason = "plain loops: takes everything, wins nothing";
     plan->cost = plan->macs * cycles_per_mac + 1000;
+    if (d->pass == FC_BACKWARD_DATA) {
+        double tries = (double)d->n * (double)d->ic;
+        for (int a = 0; a < FC_SPATIAL; ++a) tries *= (double)d->in[a] * (double)d->kernel[a];
+        plan->cost += tries * cycles_per_try;
+    }
     return FC_OK;
 }
 

@@ -1,23 +1,27 @@
+/* tile.c: layout and filling of the padded tile.
+ *
+ * Planes are filled line by line: the run of a line that lies inside the image is copied in one go, and what lies outside
+ * is the constant, or an element that the border copies, found one at a time because there are few. */
 #include "conv/tile.h"
 
 #include "conv/plan.h"
 
 fc_tile fc_tile_layout(const fc_source *source, int64_t rows, int64_t columns) {
-    const fc_axis *d = &source->axis[DEPTH], *h = &source->axis[HEIGHT], *w = &source->axis[WIDTH];
+    const fc_axis *d = source->axis[DEPTH], *h = source->axis[HEIGHT], *w = source->axis[WIDTH];
     fc_tile tile = {.rows = rows, .columns = columns, .taps = d->taps * h->taps * w->taps};
-    tile.pitch = w->reach + columns;
-    tile.plane = (h->reach + rows) * tile.pitch;
-    tile.depth_stride = h->phases * w->phases * tile.plane;
-    tile.channel_stride = d->taps * tile.depth_stride;
+    tile.pitch = fc_capped_product(w->reach + columns, 1);
+    tile.plane = fc_capped_product(h->reach + rows, tile.pitch);
+    tile.depth_stride = fc_capped_product(fc_capped_product(h->phases, w->phases), tile.plane);
+    tile.channel_stride = fc_capped_product(d->taps, tile.depth_stride);
     return tile;
 }
 
 int64_t fc_tile_elements(const fc_tile *tile, int64_t channels, int lanes) {
-    return channels * tile->channel_stride + lanes;
+    return fc_capped_product(channels, tile->channel_stride) + lanes;
 }
 
 void fc_tile_offsets(const fc_tile *tile, const fc_source *source, int64_t channels, int32_t *off) {
-    const fc_axis *d = &source->axis[DEPTH], *h = &source->axis[HEIGHT], *w = &source->axis[WIDTH];
+    const fc_axis *d = source->axis[DEPTH], *h = source->axis[HEIGHT], *w = source->axis[WIDTH];
     for (int64_t c = 0; c < channels; ++c)
         for (int64_t td = 0; td < d->taps; ++td)
             for (int64_t th = 0; th < h->taps; ++th)
@@ -28,7 +32,7 @@ void fc_tile_offsets(const fc_tile *tile, const fc_source *source, int64_t chann
 }
 
 void fc_weight_taps(const fc_source *source, const int64_t stride[FC_SPATIAL], int64_t *tap) {
-    const fc_axis *d = &source->axis[DEPTH], *h = &source->axis[HEIGHT], *w = &source->axis[WIDTH];
+    const fc_axis *d = source->axis[DEPTH], *h = source->axis[HEIGHT], *w = source->axis[WIDTH];
     for (int64_t td = 0; td < d->taps; ++td)
         for (int64_t th = 0; th < h->taps; ++th)
             for (int64_t tw = 0; tw < w->taps; ++tw)
@@ -46,7 +50,7 @@ static void clip(int64_t first, int64_t step, int64_t count, int64_t size, int64
 static void fill_constant(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src,
                           int64_t row, int64_t column, int64_t rows, void *dst) {
     const size_t size = kernels->element;
-    const int64_t row_step = s->axis[HEIGHT].step, column_step = s->axis[WIDTH].step, pitch = tile->pitch;
+    const int64_t row_step = s->axis[HEIGHT]->step, column_step = s->axis[WIDTH]->step, pitch = tile->pitch;
     int64_t top, height, lead, width;
     clip(row, row_step, rows, s->size[HEIGHT], &top, &height);
     clip(column, column_step, pitch, s->size[WIDTH], &lead, &width);
@@ -67,7 +71,7 @@ static void fill_constant(const fc_tile *tile, const fc_source *s, const fc_kern
 static void fill_copies(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src,
                         int64_t row, int64_t column, int64_t rows, void *dst) {
     const size_t size = kernels->element;
-    const int64_t row_step = s->axis[HEIGHT].step, step = s->axis[WIDTH].step, distance = s->stride[WIDTH];
+    const int64_t row_step = s->axis[HEIGHT]->step, step = s->axis[WIDTH]->step, distance = s->stride[WIDTH];
     int64_t lead, width;
     clip(column, step, tile->pitch, s->size[WIDTH], &lead, &width);
     for (int64_t r = 0; r < rows; ++r, dst = fc_at(dst, tile->pitch, size)) {
@@ -85,7 +89,7 @@ static void fill_copies(const fc_tile *tile, const fc_source *s, const fc_kernel
 
 void fc_tile_fill(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src, int64_t channels,
                   const int64_t start[FC_SPATIAL], int64_t rows, void *dst) {
-    const fc_axis *d = &s->axis[DEPTH], *h = &s->axis[HEIGHT], *w = &s->axis[WIDTH];
+    const fc_axis *d = s->axis[DEPTH], *h = s->axis[HEIGHT], *w = s->axis[WIDTH];
     const size_t size = kernels->element;
     const int64_t lines = h->reach + rows;
     for (int64_t c = 0; c < channels; ++c) {
@@ -106,8 +110,4 @@ void fc_tile_fill(const fc_tile *tile, const fc_source *s, const fc_kernels *ker
             }
         }
     }
-}
-
-void fc_source_release(fc_source *source) {
-    for (int a = 0; a < FC_SPATIAL; ++a) fc_axis_release(&source->axis[a]);
 }

@@ -8,12 +8,13 @@
 #define FC_CONV_TILE_H
 
 #include "conv/geometry.h"
+#include "core/numbers.h"
 #include "microkernels/kernels.h"
 
-/* Where a pass reads: sizes and element strides of the source, and the taps of its three axes. */
+/* Where a pass reads: sizes and element strides of the source, and the taps of its three axes, which it borrows. */
 typedef struct fc_source {
     int64_t size[FC_SPATIAL], stride[FC_SPATIAL], channel_stride;
-    fc_axis axis[FC_SPATIAL];
+    const fc_axis *axis[FC_SPATIAL];
     fc_border border;
     double border_value;
 } fc_source;
@@ -24,15 +25,16 @@ typedef struct fc_tile {
     int64_t taps; /* per channel */
 } fc_tile;
 
-/* The tile of a block of rows x columns outputs. */
+/* The tile of a block of rows x columns outputs. Sizes that 32-bit offsets cannot reach come out as 2^31. */
 fc_tile fc_tile_layout(const fc_source *source, int64_t rows, int64_t columns);
 
 /* Number of flattened outputs of rows x columns in this tile, up to the last wanted one. */
 static inline int64_t fc_tile_outputs(const fc_tile *tile, int64_t rows, int64_t columns) {
-    return (rows - 1) * tile->pitch + columns;
+    return fc_capped_product(rows - 1, tile->pitch) + columns;
 }
 
-/* Elements to allocate for `channels` channels; the slack lets the last vector read past the end. */
+/* Elements to allocate for `channels` channels; the slack lets the last vector read past the end, and what it reads there
+ * never reaches a stored output. */
 int64_t fc_tile_elements(const fc_tile *tile, int64_t channels, int lanes);
 
 /* off[c * taps + t]: where tap t of channel c starts. Taps run depth, height, width, the last fastest. */
@@ -45,7 +47,5 @@ void fc_weight_taps(const fc_source *source, const int64_t stride[FC_SPATIAL], i
  * the image at src. */
 void fc_tile_fill(const fc_tile *tile, const fc_source *source, const fc_kernels *kernels, const void *src,
                   int64_t channels, const int64_t start[FC_SPATIAL], int64_t rows, void *dst);
-
-void fc_source_release(fc_source *source);
 
 #endif

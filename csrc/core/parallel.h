@@ -10,7 +10,8 @@
 typedef void (*fc_task)(void *ctx, int64_t index, int worker);
 void fc_parallel_for(int64_t tasks, int threads, fc_task task, void *ctx);
 
-/* The number of workers a call with this request and this many tasks would use. */
+/* The number of workers a call with this request and this many tasks would use. Whoever sizes scratch by it passes it on as
+ * `threads`: the default may change in between. */
 int fc_workers(int64_t tasks, int threads);
 
 #endif

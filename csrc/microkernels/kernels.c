@@ -3,12 +3,6 @@
 
 #include "simd/simd.h"
 
-#if defined(FC_ISA_avx512) || defined(FC_ISA_neon)
-#define FC_REGISTERS 32
-#else
-#define FC_REGISTERS 16
-#endif
-
 #define FC_STRING_(x) #x
 #define FC_STRING(x) FC_STRING_(x)
 
@@ -23,7 +17,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
     .lanes = VLANES,
     .element = sizeof(real),
-#if FC_REGISTERS == 32
+#if VREGS == 32
     .mr = 8,
     .xr = 3,
     .dot_mr = 4,

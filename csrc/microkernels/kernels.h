@@ -27,8 +27,14 @@ typedef void (*fc_corr_fn)(int64_t depth, const void *src, const int32_t *off, c
 typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c,
                                int64_t count, const fc_finish *finish);
 
-/* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum_{q<count} a[m*lda + q] * b[off[t] + q],  m < mr, t < tr; nothing is read past count. */
-typedef void (*fc_dot_fn)(int64_t count, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
+/* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
+typedef struct fc_runs {
+    int64_t runs, count, a_step, b_step;
+} fc_runs;
+
+/* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum over runs and q < count of a[m*lda + q] * b[off[t] + q],  m < mr, t < tr; nothing
+ * is read past count. */
+typedef void (*fc_dot_fn)(const fc_runs *runs, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
                           int64_t ldo, int first);
 
 typedef struct fc_kernels {
@@ -77,7 +83,7 @@ typedef struct fc_kernels {
                           void *losses, void *dx);
 } fc_kernels;
 
-/* The table of the active ISA, or of a given one; NULL where the type has none. */
+/* The table of an ISA, numbered as in fastconv.h; NULL where the type has none. */
 const fc_kernels *fc_kernels_for(int isa, fc_dtype type);
 
 #endif

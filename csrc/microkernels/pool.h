@@ -18,8 +18,8 @@
         .spread_spans = FC_NAME(fc_pool_spread_spans), .add_rows = FC_NAME(fc_pool_add_rows),                          \
         .norm_row = FC_NAME(fc_pool_norm_row), .norm_values = FC_NAME(fc_pool_norm_values),                            \
         .norm_rows = FC_NAME(fc_pool_norm_rows), .match_row = FC_NAME(fc_pool_match_row),                              \
-        .pixels_norm_backward = FC_NAME(fc_pool_pixels_norm_backward),                                                 \
-        .pixels = FC_NAME(fc_pool_pixels), .pixels_indexed = FC_NAME(fc_pool_pixels_indexed),                          \
+        .pixels_norm_backward = FC_NAME(fc_pool_pixels_norm_backward), .pixels = FC_NAME(fc_pool_pixels),              \
+        .pixels_indexed = FC_NAME(fc_pool_pixels_indexed),                                                             \
         .pixels_max_backward = FC_NAME(fc_pool_pixels_max_backward), .pixels_spread = FC_NAME(fc_pool_pixels_spread),  \
         .tiles = FC_NAME(fc_pool_tiles), .tiles_backward = FC_NAME(fc_pool_tiles_backward),                            \
     }

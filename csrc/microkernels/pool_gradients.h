@@ -54,14 +54,15 @@ static void FC_NAME(fc_pool_norm_rows)(const fc_pool_rule *rule, const void *val
     for (int64_t r = 0; r < row_count; ++r) {
         const real *x = rows[r];
         real *dx = dx_rows[r];
-        int64_t i = 0;
         if (x_step == 1 && dx_step == 1) {
-            for (; i + VLANES <= length; i += VLANES) {
-                const vec v = vload(x + i), g = vload(values + i), sum = vload(dx + i);
-                vstore(dx + i, squares ? vfma(v, g, sum) : vadd(sum, pool_signed(v, g)));
+            for (int64_t i = 0; i < length; i += VLANES) {
+                const int n = length - i < VLANES ? (int)(length - i) : VLANES;
+                const vec v = pool_load(x + i, n), g = pool_load(values + i, n), sum = pool_load(dx + i, n);
+                pool_store(dx + i, squares ? vfma(v, g, sum) : vadd(sum, pool_signed(v, g)), n);
             }
+            continue;
         }
-        for (; i < length; ++i) {
+        for (int64_t i = 0; i < length; ++i) {
             const real v = x[i * x_step];
             dx[i * dx_step] += squares ? v * values[i] : v > 0 ? values[i] : v < 0 ? -values[i] : v * values[i];
         }

@@ -103,9 +103,9 @@ typedef struct fc_pool_kernels {
     /* Pixels: spans->n outputs, each over row_count rows; pixel = distance of neighbouring pixels in the rows */
     void (*pixels)(const fc_pool_rule *rule, const void *const *rows, int64_t row_count, const fc_pool_spans *spans,
                    int64_t pixel, int64_t channels, const double *divisors, double outer, void *y, int64_t y_pixel);
-    void (*pixels_indexed)(const void *const *rows, const int64_t *offsets, int64_t row_count, const fc_pool_spans *spans,
-                           int64_t pixel, int64_t channels, void *y, int64_t y_pixel, int64_t base, int64_t *index,
-                           int64_t index_pixel);
+    void (*pixels_indexed)(const void *const *rows, const int64_t *offsets, int64_t row_count,
+                           const fc_pool_spans *spans, int64_t pixel, int64_t channels, void *y, int64_t y_pixel,
+                           int64_t base, int64_t *index, int64_t index_pixel);
     /* dx (+)= dy where x is the first maximum; fresh: the windows tile the rows, store instead of adding */
     void (*pixels_max_backward)(const void *const *rows, void *const *dx_rows, int64_t row_count,
                                 const fc_pool_spans *spans, int64_t pixel, int64_t dx_pixel, int64_t channels,

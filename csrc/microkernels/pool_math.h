@@ -15,15 +15,19 @@
 #endif
 
 /* CALL(reduction) with the reduction as a compile-time constant. */
+#define FC_POOL_CASE(REDUCTION, CALL)                                                                                  \
+    case REDUCTION:                                                                                                    \
+        CALL(REDUCTION);                                                                                               \
+        break;
 #define FC_POOL_SELECT(REDUCTION, CALL)                                                                                \
     switch (REDUCTION) {                                                                                               \
-    case FC_REDUCE_MAX: CALL(FC_REDUCE_MAX); break;                                                                    \
-    case FC_REDUCE_MAX_ABS: CALL(FC_REDUCE_MAX_ABS); break;                                                            \
-    case FC_REDUCE_SUM: CALL(FC_REDUCE_SUM); break;                                                                    \
-    case FC_REDUCE_SUM_ABS: CALL(FC_REDUCE_SUM_ABS); break;                                                            \
-    case FC_REDUCE_SUM_SQUARES: CALL(FC_REDUCE_SUM_SQUARES); break;                                                    \
-    case FC_REDUCE_SUM_ABS_POWERS: CALL(FC_REDUCE_SUM_ABS_POWERS); break;                                              \
-    case FC_REDUCE_SUM_POWERS: CALL(FC_REDUCE_SUM_POWERS); break;                                                      \
+        FC_POOL_CASE(FC_REDUCE_MAX, CALL)                                                                              \
+        FC_POOL_CASE(FC_REDUCE_MAX_ABS, CALL)                                                                          \
+        FC_POOL_CASE(FC_REDUCE_SUM, CALL)                                                                              \
+        FC_POOL_CASE(FC_REDUCE_SUM_ABS, CALL)                                                                          \
+        FC_POOL_CASE(FC_REDUCE_SUM_SQUARES, CALL)                                                                      \
+        FC_POOL_CASE(FC_REDUCE_SUM_ABS_POWERS, CALL)                                                                   \
+        FC_POOL_CASE(FC_REDUCE_SUM_POWERS, CALL)                                                                       \
     }
 
 FC_INLINE int pool_is_max(fc_pool_reduction reduction) {

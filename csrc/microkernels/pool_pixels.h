@@ -13,8 +13,7 @@ FC_INLINE void pool_pixels_body(const fc_pool_reduction reduction, const fc_pool
             for (int64_t r = 0; r < row_count; ++r) {
                 const real *from = (const real *)rows[r] + start + c;
                 if (n == VLANES) {
-                    for (int64_t t = 0; t < taps; ++t)
-                        sum = pool_combine(reduction, sum, vload(from + t * hop), p);
+                    for (int64_t t = 0; t < taps; ++t) sum = pool_combine(reduction, sum, vload(from + t * hop), p);
                 } else {
                     for (int64_t t = 0; t < taps; ++t)
                         sum = pool_combine(reduction, sum, vload_part(from + t * hop, n), p);
@@ -29,7 +28,7 @@ FC_INLINE void pool_pixels_body(const fc_pool_reduction reduction, const fc_pool
 
 static void FC_NAME(fc_pool_pixels)(const fc_pool_rule *rule, const void *const *rows, int64_t row_count,
                                     const fc_pool_spans *spans, int64_t pixel, int64_t channels, const double *divisors,
-                                    double outer, void *y, int64_t y_pixel) {
+                                    double outer, void *y, int64_t y_pixel){
 #define CALL(REDUCTION)                                                                                                \
     pool_pixels_body(REDUCTION, rule, rows, row_count, spans, pixel, channels, divisors, outer, y, y_pixel)
     FC_POOL_SELECT(rule->reduction, CALL)
@@ -146,9 +145,8 @@ FC_INLINE void pool_pixels_norm_body(const fc_pool_reduction reduction, const vo
             for (int64_t r = 0; r < row_count; ++r)
                 for (int64_t t = 0; t < taps; ++t) {
                     const vec v = pool_load((const real *)rows[r] + (first + t * spans->step) * pixel + c, n);
-                    const vec slope = reduction == FC_REDUCE_SUM_SQUARES
-                                          ? vselect(empty, vzero(), vmul(vdiv(v, y), g))
-                                          : pool_signed(v, g);
+                    const vec slope = reduction == FC_REDUCE_SUM_SQUARES ? vselect(empty, vzero(), vmul(vdiv(v, y), g))
+                                                                         : pool_signed(v, g);
                     pool_pixel_put((real *)dx_rows[r] + (first + t * spans->step) * dx_pixel + c, slope, n, fresh);
                 }
         }

@@ -8,32 +8,33 @@ FC_INLINE vec pool_ramp(void) {
 }
 
 static void FC_NAME(fc_pool_columns_indexed)(const void *const *rows, const int64_t *offsets, int64_t row_count,
-                                             int64_t step, int64_t before, int64_t length, int64_t after,
-                                             void *buffer_, void *places_) {
+                                             int64_t step, int64_t before, int64_t length, int64_t after, void *buffer_,
+                                             void *places_) {
     real *buffer = buffer_, *places = places_;
     const int64_t total = before + length + after;
     for (int64_t i = 0; i < before; ++i) buffer[i] = -(real)INFINITY, places[i] = (real)INFINITY;
     for (int64_t i = before + length; i < total; ++i) buffer[i] = -(real)INFINITY, places[i] = (real)INFINITY;
     buffer += before;
     places += before;
-    int64_t i = 0;
     if (step == 1) {
         const vec ramp = pool_ramp();
-        for (; i + VLANES <= length; i += VLANES) {
+        for (int64_t i = 0; i < length; i += VLANES) {
+            const int n = length - i < VLANES ? (int)(length - i) : VLANES;
             const vec column = vadd(ramp, vbroadcast((real)i));
-            vec best = vload((const real *)rows[0] + i);
+            vec best = pool_load((const real *)rows[0] + i, n);
             vec place = vadd(column, vbroadcast((real)offsets[0]));
             for (int64_t r = 1; r < row_count; ++r) {
-                const vec v = vload((const real *)rows[r] + i);
+                const vec v = pool_load((const real *)rows[r] + i, n);
                 const vmask take = pool_beats(v, best);
                 best = vselect(take, v, best);
                 place = vselect(take, vadd(column, vbroadcast((real)offsets[r])), place);
             }
-            vstore(buffer + i, best);
-            vstore(places + i, place);
+            pool_store(buffer + i, best, n);
+            pool_store(places + i, place, n);
         }
+        return;
     }
-    for (; i < length; ++i) {
+    for (int64_t i = 0; i < length; ++i) {
         real best = ((const real *)rows[0])[i * step];
         int64_t place = offsets[0];
         for (int64_t r = 1; r < row_count; ++r) {

@@ -1,20 +1,29 @@
 /* pool_rows.h: rows of a plane combined column by column, and windows along the width of the result. */
 
+FC_INLINE vec pool_column(const fc_pool_reduction reduction, const void *const *rows, int64_t row_count, int64_t i,
+                          const int n, real p) {
+    vec sum = pool_map(reduction, pool_load((const real *)rows[0] + i, n), p);
+    for (int64_t r = 1; r < row_count; ++r)
+        sum = pool_combine(reduction, sum, pool_load((const real *)rows[r] + i, n), p);
+    return sum;
+}
+
 FC_INLINE void pool_columns_body(const fc_pool_reduction reduction, const void *const *rows, int64_t row_count,
                                  int64_t step, int64_t before, int64_t length, int64_t after, real *buffer, real p) {
     for (int64_t i = 0; i < before; ++i) buffer[i] = pool_identity(reduction);
     buffer += before;
     for (int64_t i = 0; i < after; ++i) buffer[length + i] = pool_identity(reduction);
-    int64_t i = 0;
     if (step == 1) {
-        for (; i + VLANES <= length; i += VLANES) {
-            vec sum = pool_map(reduction, vload((const real *)rows[0] + i), p);
-            for (int64_t r = 1; r < row_count; ++r)
-                sum = pool_combine(reduction, sum, vload((const real *)rows[r] + i), p);
-            vstore(buffer + i, sum);
+        int64_t i = 0;
+        for (; i + VLANES <= length; i += VLANES)
+            vstore(buffer + i, pool_column(reduction, rows, row_count, i, VLANES, p));
+        if (i < length) {
+            const int n = (int)(length - i);
+            vstore_part(buffer + i, pool_column(reduction, rows, row_count, i, n, p), n);
         }
+        return;
     }
-    for (; i < length; ++i) {
+    for (int64_t i = 0; i < length; ++i) {
         real sum = pool_combine_one(reduction, pool_identity(reduction), ((const real *)rows[0])[i * step], p);
         for (int64_t r = 1; r < row_count; ++r)
             sum = pool_combine_one(reduction, sum, ((const real *)rows[r])[i * step], p);
@@ -23,7 +32,7 @@ FC_INLINE void pool_columns_body(const fc_pool_reduction reduction, const void *
 }
 
 static void FC_NAME(fc_pool_columns)(const fc_pool_rule *rule, const void *const *rows, int64_t row_count, int64_t step,
-                                     int64_t before, int64_t length, int64_t after, void *buffer) {
+                                     int64_t before, int64_t length, int64_t after, void *buffer){
 #define CALL(REDUCTION)                                                                                                \
     pool_columns_body(REDUCTION, rows, row_count, step, before, length, after, buffer, (real)rule->p)
     FC_POOL_SELECT(rule->reduction, CALL)

@@ -28,18 +28,17 @@ FC_INLINE void pool_tile_store(real *row, int n, vec left, vec right) {
     }
 }
 
-FC_INLINE void pool_tile(const fc_pool_reduction reduction, const real *top, const real *bottom, int n, real divisor,
-                         real *y) {
+/* Rows are combined first, as everywhere, so that sums have the same bits. */
+FC_INLINE void pool_tile(const fc_pool_reduction reduction, const fc_pool_root root, const real *top,
+                         const real *bottom, int n, real divisor, real p, real *y) {
     vec a, b, c, d;
     pool_tile_load(top, n, &a, &b);
     pool_tile_load(bottom, n, &c, &d);
-    vec v;
-    if (reduction == FC_REDUCE_MAX) {
-        v = pool_max(pool_max(a, b), pool_max(c, d));
-    } else {
-        v = vdiv(vadd(vadd(a, c), vadd(b, d)), vbroadcast(divisor));
-    }
-    pool_store(y, v, n);
+    const vec left = pool_combine(reduction, pool_map(reduction, a, p), c, p);
+    const vec right = pool_combine(reduction, pool_map(reduction, b, p), d, p);
+    vec v = pool_is_max(reduction) ? pool_max(left, right) : vadd(left, right);
+    if (reduction == FC_REDUCE_SUM) v = vdiv(v, vbroadcast(divisor));
+    pool_store(y, pool_root(root, v, p), n);
 }
 
 /* Tails of rows of at least one vector repeat a few outputs of the vector before. */
@@ -56,23 +55,22 @@ FC_INLINE void pool_tile(const fc_pool_reduction reduction, const real *top, con
         TILE;                                                                                                          \
     }
 
-FC_INLINE void pool_tiles_body(const fc_pool_reduction reduction, const real *x, int64_t x_row, real divisor, real *y,
-                               int64_t y_row, int64_t rows, int64_t count) {
+FC_INLINE void pool_tiles_body(const fc_pool_reduction reduction, const fc_pool_rule *rule, const real *x,
+                               int64_t x_row, real divisor, real *y, int64_t y_row, int64_t rows, int64_t count) {
+    const real p = (real)rule->p;
     for (int64_t r = 0; r < rows; ++r, x += 2 * x_row, y += y_row)
-        FC_POOL_TILES(q, n, count, pool_tile(reduction, x + 2 * q, x + x_row + 2 * q, n, divisor, y + q))
+        FC_POOL_TILES(q, n, count, pool_tile(reduction, rule->root, x + 2 * q, x + x_row + 2 * q, n, divisor, p, y + q))
 }
 
 static void FC_NAME(fc_pool_tiles)(const fc_pool_rule *rule, const void *x, int64_t x_row, double divisor, void *y,
-                                   int64_t y_row, int64_t rows, int64_t count) {
-    if (rule->reduction == FC_REDUCE_MAX) {
-        pool_tiles_body(FC_REDUCE_MAX, x, x_row, (real)divisor, y, y_row, rows, count);
-    } else {
-        pool_tiles_body(FC_REDUCE_SUM, x, x_row, (real)divisor, y, y_row, rows, count);
-    }
+                                   int64_t y_row, int64_t rows, int64_t count){
+#define CALL(REDUCTION) pool_tiles_body(REDUCTION, rule, x, x_row, (real)divisor, y, y_row, rows, count)
+    FC_POOL_SELECT(rule->reduction, CALL)
+#undef CALL
 }
 
-FC_INLINE void pool_tile_max_backward(const real *top, const real *bottom, int n, vec dy, real *dx_top,
-                                      real *dx_bottom) {
+FC_INLINE
+    void pool_tile_max_backward(const real *top, const real *bottom, int n, vec dy, real *dx_top, real *dx_bottom) {
     vec a, b, c, d;
     pool_tile_load(top, n, &a, &b);
     pool_tile_load(bottom, n, &c, &d);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/numbers.h"
 #include "core/parallel.h"
 #include "microkernels/kernels.h"
 
@@ -21,13 +22,10 @@ enum {
     SERIAL_BELOW = 1 << 18, /* multiply-adds that are not worth a second thread */
 };
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t blocks(int64_t count, int64_t size) { return (count + size - 1) / size; }
-
 /* A block size near count/parts, in whole tiles, at most `most`. */
 static int64_t share(int64_t count, int parts, int tile, int64_t most) {
-    const int64_t size = blocks(blocks(count, parts), tile) * tile;
-    return size < tile ? tile : least(size, most / tile * tile);
+    const int64_t size = fc_ceil_div(fc_ceil_div(count, parts), tile) * tile;
+    return size < tile ? tile : fc_min(size, most / tile * tile);
 }
 
 typedef struct forward_job {
@@ -46,16 +44,17 @@ static void forward_task(void *ctx, int64_t index, int worker) {
     const forward_job *j = ctx;
     const fc_kernels *k = j->kernels;
     const int64_t element = (int64_t)k->element;
-    const int64_t n0 = index / j->column_blocks * j->rows, n1 = least(n0 + j->rows, j->n);
-    const int64_t o0 = index % j->column_blocks * j->columns, o1 = least(o0 + j->columns, j->out);
+    const int64_t n0 = index / j->column_blocks * j->rows, n1 = fc_min(n0 + j->rows, j->n);
+    const int64_t o0 = index % j->column_blocks * j->columns, o1 = fc_min(o0 + j->columns, j->out);
     int64_t from = 0;
     do {
-        const int64_t count = least(j->depth, j->in - from);
+        const int64_t count = fc_min(j->depth, j->in - from);
+        const fc_runs runs = {1, count, 0, 0};
         for (int64_t o = o0; o < o1; o += j->tr) {
-            const int tr = (int)least(j->tr, o1 - o);
+            const int tr = (int)fc_min(j->tr, o1 - o);
             for (int64_t n = n0; n < n1; n += k->dot_mr) {
-                const int mr = (int)least(k->dot_mr, n1 - n);
-                k->dot[mr - 1][tr - 1](count, j->x + (n * j->in + from) * element, j->in,
+                const int mr = (int)fc_min(k->dot_mr, n1 - n);
+                k->dot[mr - 1][tr - 1](&runs, j->x + (n * j->in + from) * element, j->in,
                                        j->w + (o * j->in + from) * element, j->off, j->y + (n * j->out + o) * element,
                                        j->out, from == 0);
             }
@@ -82,8 +81,8 @@ fc_status fc_linear_forward(fc_dtype type, int64_t n, int64_t in, int64_t out, c
     for (int t = 0; t < j.tr; ++t) j.off[t] = (int32_t)(t * in);
     j.rows = share(n, 4, kernels->dot_mr, DOT_ROWS);
     j.columns = share(out, 4, j.tr, DOT_COLUMNS);
-    j.column_blocks = blocks(out, j.columns);
-    const int64_t tasks = blocks(n, j.rows) * j.column_blocks;
+    j.column_blocks = fc_ceil_div(out, j.columns);
+    const int64_t tasks = fc_ceil_div(n, j.rows) * j.column_blocks;
     fc_parallel_for(tasks, (double)n * (double)in * (double)out < SERIAL_BELOW ? 1 : threads, forward_task, &j);
     return FC_OK;
 }
@@ -114,9 +113,9 @@ static int64_t room_bytes(const fc_kernels *k, room *r, char *base) {
 static void product_plan(product *p, const fc_kernels *k) {
     p->task_rows = share(p->rows, 4, k->mr, ROWS);
     p->task_columns = share(p->columns, 1, k->lanes * k->xr, COLUMNS);
-    p->column_blocks = blocks(p->columns, p->task_columns);
-    p->tasks = p->c ? blocks(p->rows, p->task_rows) * p->column_blocks : 0;
-    p->slice = p->columns > 0 ? least(DEPTH, INT32_MAX / p->columns) : DEPTH;
+    p->column_blocks = fc_ceil_div(p->columns, p->task_columns);
+    p->tasks = p->c ? fc_ceil_div(p->rows, p->task_rows) * p->column_blocks : 0;
+    p->slice = p->columns > 0 ? fc_min(DEPTH, INT32_MAX / p->columns) : DEPTH;
     if (p->slice < 1) p->slice = 1;
     for (int i = 0; i < p->slice; ++i) {
         p->off[i] = (int32_t)(i * p->columns);
@@ -129,7 +128,7 @@ static void tile_column(const fc_kernels *k, int64_t rows, int64_t depth, const 
                         const int32_t *off, int vectors, char *c, int64_t ldc, int first) {
     const int64_t element = (int64_t)k->element;
     for (int64_t m = 0; m < rows; m += k->mr) {
-        const int mr = (int)least(k->mr, rows - m);
+        const int mr = (int)fc_min(k->mr, rows - m);
         k->corr[mr - 1][vectors - 1](depth, src, off, packed + m * depth * element, c + m * ldc * element, ldc, first,
                                      NULL);
     }
@@ -138,21 +137,21 @@ static void tile_column(const fc_kernels *k, int64_t rows, int64_t depth, const 
 static void product_task(const product *p, const fc_kernels *k, int64_t index, room room) {
     static const int64_t no_tap = 0;
     const int64_t element = (int64_t)k->element;
-    const int64_t m0 = index / p->column_blocks * p->task_rows, rows = least(p->task_rows, p->rows - m0);
-    const int64_t q0 = index % p->column_blocks * p->task_columns, q1 = least(q0 + p->task_columns, p->columns);
+    const int64_t m0 = index / p->column_blocks * p->task_rows, rows = fc_min(p->task_rows, p->rows - m0);
+    const int64_t q0 = index % p->column_blocks * p->task_columns, q1 = fc_min(q0 + p->task_columns, p->columns);
     const int64_t whole = q0 + (q1 - q0) / k->lanes * k->lanes, rest = q1 - whole;
     char *c = p->c + m0 * p->columns * element;
     if (rest > 0) memset(room.tail_b, 0, (size_t)(p->slice * k->lanes * element));
     int64_t from = 0;
     do {
-        const int64_t depth = least(p->slice, p->depth - from);
+        const int64_t depth = fc_min(p->slice, p->depth - from);
         const char *b = p->b + from * p->columns * element;
         for (int64_t m = 0; m < rows; m += k->mr)
-            k->pack(room.packed + m * depth * element, (int)least(k->mr, rows - m),
+            k->pack(room.packed + m * depth * element, (int)fc_min(k->mr, rows - m),
                     p->a + ((m0 + m) * p->a_row + from * p->a_column) * element, p->a_row, p->a_column, depth, &no_tap,
                     1);
         for (int64_t q = q0; q < whole; q += k->xr * k->lanes) {
-            const int vectors = (int)least(k->xr, (whole - q) / k->lanes);
+            const int vectors = (int)fc_min(k->xr, (whole - q) / k->lanes);
             tile_column(k, rows, depth, room.packed, b + q * element, p->off, vectors, c + q * element, p->columns,
                         from == 0);
         }
@@ -182,7 +181,8 @@ static void backward_task(void *ctx, int64_t index, int worker) {
     room room;
     if (index >= j->dx.tasks + j->dw.tasks) {
         const int64_t o = (index - j->dx.tasks - j->dw.tasks) * SUM_COLUMNS;
-        j->kernels->column_sums(j->n, least(SUM_COLUMNS, j->out - o), j->out, j->dy + o * element, j->db + o * element);
+        j->kernels->column_sums(j->n, fc_min(SUM_COLUMNS, j->out - o), j->out, j->dy + o * element,
+                                j->db + o * element);
         return;
     }
     room_bytes(j->kernels, &room, j->scratch + worker * j->scratch_per_worker);
@@ -203,10 +203,10 @@ fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t in, int64_t out, 
     j.dw = (product){.rows = out, .depth = n, .columns = in, .a_row = 1, .a_column = out, .a = dy, .b = x, .c = dw};
     product_plan(&j.dx, kernels);
     product_plan(&j.dw, kernels);
-    const int64_t tasks = j.dx.tasks + j.dw.tasks + (db ? blocks(out, SUM_COLUMNS) : 0);
-    if ((double)n * (double)in * (double)out < SERIAL_BELOW / 2) threads = 1;
+    const int64_t tasks = j.dx.tasks + j.dw.tasks + (db ? fc_ceil_div(out, SUM_COLUMNS) : 0);
+    threads = fc_workers(tasks, (double)n * (double)in * (double)out < SERIAL_BELOW / 2 ? 1 : threads);
     j.scratch_per_worker = room_bytes(kernels, NULL, NULL);
-    j.scratch = fc_scratch_acquire((size_t)j.scratch_per_worker * (size_t)fc_workers(tasks, threads));
+    j.scratch = fc_scratch_acquire((size_t)j.scratch_per_worker * (size_t)threads);
     if (!j.scratch) return FC_NO_MEMORY;
     fc_parallel_for(tasks, threads, backward_task, &j);
     fc_scratch_release(j.scratch);

@@ -49,10 +49,10 @@ static fc_status start(fc_dtype type, job *j, int threads) {
     j->rows_per_task = j->classes < BLOCK ? BLOCK / j->classes : 1;
     if (j->rows_per_task > j->rows) j->rows_per_task = j->rows;
     const int64_t tasks = (j->rows - 1) / j->rows_per_task + 1;
-    if (j->rows * j->classes < SERIAL_BELOW) threads = 1;
+    threads = fc_workers(tasks, j->rows * j->classes < SERIAL_BELOW ? 1 : threads);
     if (!j->out) {
         const size_t bytes = (size_t)(j->rows_per_task * j->classes) * j->kernels->element;
-        j->scratch = fc_scratch_acquire(bytes * (size_t)fc_workers(tasks, threads));
+        j->scratch = fc_scratch_acquire(bytes * (size_t)threads);
         if (!j->scratch) return FC_NO_MEMORY;
     }
     fc_parallel_for(tasks, threads, run, j);

@@ -65,7 +65,8 @@ static fc_status axis_status(const fc_pool_axis *axis) {
     if (axis->kernel < 1 || axis->stride < 1 || axis->dilation < 1 || axis->pad < 0 || axis->pad_end < 0)
         return FC_INVALID;
     int64_t padded, extent, reach;
-    if (__builtin_add_overflow(axis->in, axis->pad, &padded) || __builtin_add_overflow(padded, axis->pad_end, &padded) ||
+    if (__builtin_add_overflow(axis->in, axis->pad, &padded) ||
+        __builtin_add_overflow(padded, axis->pad_end, &padded) ||
         __builtin_mul_overflow(axis->kernel - 1, axis->dilation, &extent) ||
         __builtin_mul_overflow(axis->out - 1, axis->stride, &reach) || __builtin_add_overflow(reach, extent, &reach) ||
         __builtin_add_overflow(padded, reach, &padded))
@@ -82,8 +83,8 @@ static fc_status axis_status(const fc_pool_axis *axis) {
 fc_status fc_pool_axes(const fc_pool_desc *desc, fc_pool_axis axes[FC_SPATIAL]) {
     for (int i = 0; i < FC_SPATIAL; ++i) {
         fc_pool_axis *axis = &axes[i];
-        *axis = (fc_pool_axis){desc->in[i],  desc->out[i],     desc->kernel[i], desc->stride[i], desc->dilation[i],
-                               desc->pad[i], desc->pad_end[i], desc->adaptive};
+        *axis = (fc_pool_axis){desc->in[i],       desc->out[i], desc->kernel[i],  desc->stride[i],
+                               desc->dilation[i], desc->pad[i], desc->pad_end[i], desc->adaptive};
         if (axis->adaptive && axis->in > 0 && axis->out > 0 && axis->in % axis->out == 0) {
             axis->kernel = axis->stride = axis->in / axis->out;
             axis->dilation = 1;
@@ -101,7 +102,8 @@ fc_status fc_pool_axes(const fc_pool_desc *desc, fc_pool_axis axes[FC_SPATIAL]) 
         if (!covered_whole(outer) || !covered_whole(inner)) break;
         const int64_t pitch = inner->in * desc->x_stride[FC_AXES - 1];
         if (desc->x_stride[2 + i] != pitch && outer->in > 1) break;
-        if (desc->pass != FC_FORWARD && desc->dx_stride[2 + i] != inner->in * desc->dx_stride[FC_AXES - 1] && outer->in > 1)
+        if (desc->pass != FC_FORWARD && desc->dx_stride[2 + i] != inner->in * desc->dx_stride[FC_AXES - 1] &&
+            outer->in > 1)
             break;
         inner->in = inner->kernel = outer->in * inner->in;
         axes[i] = (fc_pool_axis){1, 1, 1, 1, 1, 0, 0, 0};

@@ -33,27 +33,30 @@ static fc_pool_rule rule_of(const fc_pool_desc *desc) {
 /* Where windows tile rows that follow each other without a gap, channels and images are more outputs along the width: a
  * global pool of many small planes is one row then. */
 static void fold_planes(fc_pool_job *job) {
-    fc_pool_axis *width = &job->axis[2];
+    fc_pool_axis width = job->axis[2];
     const fc_pool_axis *depth = &job->axis[0], *height = &job->axis[1];
-    if (job->desc->pass != FC_FORWARD || job->args->indices || width->adaptive) return;
+    const int forward = job->desc->pass == FC_FORWARD;
+    if (job->args->indices || (!forward && job->desc->kind != FC_POOL_AVG) || width.adaptive) return;
     if (depth->in > 1 || depth->out > 1 || height->in > 1 || height->out > 1) return;
-    if (width->dilation != 1 || width->pad || width->pad_end || width->kernel * width->out != width->in) return;
-    if (width->out > 1 && width->stride != width->kernel) return;
-    job->folded = *job->desc;
-    int64_t *counts[] = {&job->folded.c, &job->folded.n};
+    if (width.dilation != 1 || width.pad || width.pad_end || width.kernel * width.out != width.in) return;
+    if (width.out > 1 && width.stride != width.kernel) return;
+    width.stride = width.kernel;
+    job->folding = *job->desc;
+    int64_t *x = forward ? job->folding.x_stride : job->folding.dx_stride;
+    int64_t *y = forward ? job->folding.y_stride : job->folding.dy_stride;
+    int64_t *counts[] = {&job->folding.n, &job->folding.c};
     for (int axis = 1; axis >= 0; --axis) {
-        int64_t *count = counts[1 - axis], *x = job->folded.x_stride, *y = job->folded.y_stride;
-        if (*count > 1) {
-            if (width->in == 1) x[4] = x[axis];
-            if (width->out == 1) y[4] = y[axis];
-            if (x[axis] != width->in * x[4] || y[axis] != width->out * y[4]) break;
-        }
-        width->stride = width->kernel;
-        width->in *= *count;
-        width->out *= *count;
-        *count = 1;
+        if (*counts[axis] == 1) continue;
+        if (width.in == 1) x[4] = x[axis];
+        if (width.out == 1) y[4] = y[axis];
+        if (x[axis] != width.in * x[4] || y[axis] != width.out * y[4]) return;
+        width.in *= *counts[axis];
+        width.out *= *counts[axis];
+        *counts[axis] = 1;
     }
-    job->desc = &job->folded;
+    job->folded = 1;
+    job->desc = &job->folding;
+    job->axis[2] = width;
 }
 
 fc_status fc_pool_job_init(fc_pool_job *job, const fc_pool_desc *desc, const fc_pool_args *args) {

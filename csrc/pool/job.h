@@ -9,8 +9,9 @@
 #include "pool/axis.h"
 
 typedef struct fc_pool_job {
-    const fc_pool_desc *desc; /* the caller's, or `folded` */
-    fc_pool_desc folded;
+    const fc_pool_desc *desc; /* the caller's, or `folding` */
+    fc_pool_desc folding;
+    int folded; /* channels and images became outputs along the width */
     const fc_pool_args *args;
     const fc_kernels *kernels;
     const fc_pool_kernels *leaf;
@@ -31,12 +32,12 @@ typedef struct fc_pool_job {
 
 /* Scratch of one worker and the windows of the chunk that it works on. */
 typedef struct fc_pool_bench {
-    int64_t q0, count;         /* the chunk: outputs q0 .. q0 + count */
-    int64_t start, end;        /* input columns under it, borders included */
-    fc_pool_spans spans;       /* its windows along the width, valid elements only */
+    int64_t q0, count;   /* the chunk: outputs q0 .. q0 + count */
+    int64_t start, end;  /* input columns under it, borders included */
+    fc_pool_spans spans; /* its windows along the width, valid elements only */
     int64_t *first, *taps;
-    double *divisors;          /* per output along the width, of averages */
-    double even;               /* their common value, 0 if they differ */
+    double *divisors; /* per output along the width, of averages */
+    double even;      /* their common value, 0 if they differ */
     const void **rows;
     void **dx_rows;
     int64_t *offsets, *index, *counts;

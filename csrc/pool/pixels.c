@@ -33,11 +33,11 @@ static void forward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, 
         fc_pool_line_rows(job, &line, desc->x_stride, args->x, 0, bench->rows);
         if (args->indices) {
             fc_pool_line_offsets(job, &line, bench->offsets);
-            job->leaf->pixels_indexed(
-                bench->rows, bench->offsets, line.row_count, &bench->spans, pixel, desc->c, y, y_pixel,
-                fc_pool_line_base(job, &line),
-                args->indices + fc_pool_offset(desc->index_stride, line.n, 0, line.d, line.h, bench->q0),
-                desc->index_stride[4]);
+            job->leaf->pixels_indexed(bench->rows, bench->offsets, line.row_count, &bench->spans, pixel, desc->c, y,
+                                      y_pixel, fc_pool_line_base(job, &line),
+                                      args->indices +
+                                          fc_pool_offset(desc->index_stride, line.n, 0, line.d, line.h, bench->q0),
+                                      desc->index_stride[4]);
         } else {
             job->leaf->pixels(&job->rule, bench->rows, line.row_count, &bench->spans, pixel, desc->c,
                               bench->even ? NULL : bench->divisors, bench->even ? line.outer * bench->even : line.outer,
@@ -65,8 +65,8 @@ static void backward_block(fc_pool_job *job, fc_pool_bench *bench, int64_t n, in
             fc_pool_line_rows(job, &line, desc->x_stride, args->x, 0, bench->rows);
             if (desc->kind == FC_POOL_LP) {
                 job->leaf->pixels_norm_backward(&job->rule, bench->rows, bench->dx_rows, line.row_count, &bench->spans,
-                                                desc->x_stride[4], desc->dx_stride[4], channels, dy,
-                                                desc->dy_stride[4], fresh);
+                                                desc->x_stride[4], desc->dx_stride[4], channels, dy, desc->dy_stride[4],
+                                                fresh);
                 continue;
             }
             job->leaf->pixels_max_backward(bench->rows, bench->dx_rows, line.row_count, &bench->spans,
@@ -112,8 +112,8 @@ static void clear_block(const fc_pool_job *job, int64_t n, int64_t c, int64_t ch
 static void backward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
     const fc_pool_desc *desc = job->desc;
     const int64_t block = channel_block(job), blocks = (desc->c + block - 1) / block;
-    const int tiled = fc_pool_axis_tiles(&job->axis[0]) && fc_pool_axis_tiles(&job->axis[1]) &&
-                      fc_pool_axis_tiles(&job->axis[2]);
+    const int tiled =
+        fc_pool_axis_tiles(&job->axis[0]) && fc_pool_axis_tiles(&job->axis[1]) && fc_pool_axis_tiles(&job->axis[2]);
     const int fresh = tiled && !job->args->indices;
     for (int64_t item = first; item < last; ++item) {
         const int64_t n = item / blocks, c = item % blocks * block, channels = least(block, desc->c - c);

@@ -72,20 +72,36 @@ void fc_pool_rows_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_po
         job->leaf->finish(rule, bench->even ? NULL : bench->divisors, outer, bench->count, y);
 }
 
-static void rows_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
+static void output_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line) {
     const fc_pool_desc *desc = job->desc;
-    const int64_t out_d = job->axis[0].out, out_h = job->axis[1].out, lines = desc->n * desc->c * out_d * out_h;
+    void *y =
+        fc_pool_at(job, job->args->y, fc_pool_offset(desc->y_stride, line->n, line->c, line->d, line->h, bench->q0));
+    int64_t *index = job->args->indices;
+    if (index) index += fc_pool_offset(desc->index_stride, line->n, line->c, line->d, line->h, bench->q0);
+    const int direct = desc->y_stride[4] == 1;
+    fc_pool_rows_line(job, bench, line, direct ? y : bench->y, index, desc->index_stride[4]);
+    if (!direct) job->kernels->scatter(y, desc->y_stride[4], bench->y, bench->count);
+}
+
+/* Items are lines, chunk after chunk; within a chunk the height runs fastest, then depth, channels and images. */
+static void rows_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
+    const int64_t n = job->desc->n, channels = job->desc->c, depth = job->axis[0].out, height = job->axis[1].out;
+    int64_t rest = first;
+    int64_t h = rest % height, d = (rest /= height) % depth, c = (rest /= depth) % channels;
+    int64_t image = (rest /= channels) % n, chunk = rest / n;
     for (int64_t item = first; item < last; ++item) {
-        fc_pool_bench_chunk(job, bench, item / lines);
-        const int64_t row = item % lines, plane = row / out_h / out_d;
-        const fc_pool_line line =
-            fc_pool_line_at(job, plane / desc->c, plane % desc->c, row / out_h % out_d, row % out_h);
-        void *y = fc_pool_at(job, job->args->y, fc_pool_offset(desc->y_stride, line.n, line.c, line.d, line.h, bench->q0));
-        int64_t *index = job->args->indices;
-        if (index) index += fc_pool_offset(desc->index_stride, line.n, line.c, line.d, line.h, bench->q0);
-        const int direct = desc->y_stride[4] == 1;
-        fc_pool_rows_line(job, bench, &line, direct ? y : bench->y, index, desc->index_stride[4]);
-        if (!direct) job->kernels->scatter(y, desc->y_stride[4], bench->y, bench->count);
+        fc_pool_bench_chunk(job, bench, chunk);
+        const fc_pool_line line = fc_pool_line_at(job, image, c, d, h);
+        output_line(job, bench, &line);
+        if (++h < height) continue;
+        h = 0;
+        if (++d < depth) continue;
+        d = 0;
+        if (++c < channels) continue;
+        c = 0;
+        if (++image < n) continue;
+        image = 0;
+        ++chunk;
     }
 }
 

@@ -14,29 +14,38 @@ static const void *unit_step(const fc_pool_job *job, void *staging, const void *
     return staging;
 }
 
-/* Adds every value to its window along the width, into the buffer; returns the buffer at column `first`,
- * the first of `length` columns of the input. */
-static const void *spread(const fc_pool_job *job, fc_pool_bench *bench, const void *values, int64_t *first,
-                          int64_t *length) {
+/* buffer = 0 from the first column of the chunk's windows to the last, then every value is added to its window. */
+static void spread(const fc_pool_job *job, const fc_pool_bench *bench, const void *values, void *buffer) {
     const fc_pool_axis *width = &job->axis[2];
+    const int64_t length = bench->end - bench->start;
     if (job->by_spans) {
-        job->leaf->spread_spans(values, bench->start, &bench->spans, bench->buffer, bench->end - bench->start);
+        job->leaf->spread_spans(values, bench->start, &bench->spans, buffer, length);
     } else {
-        job->leaf->spread(values, width->stride, width->dilation, width->kernel, bench->count, bench->buffer,
-                          bench->end - bench->start);
+        job->leaf->spread(values, width->stride, width->dilation, width->kernel, bench->count, buffer, length);
     }
+}
+
+/* The columns of the input under the chunk's windows: `length` from `first` on. */
+static void covered(const fc_pool_job *job, const fc_pool_bench *bench, int64_t *first, int64_t *length) {
     *first = most(bench->start, 0);
-    *length = least(bench->end, width->in) - *first;
-    return fc_pool_at(job, bench->buffer, *first - bench->start);
+    *length = least(bench->end, job->axis[2].in) - *first;
+}
+
+/* bench->values = dy / divisor */
+static void scale(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, const void *dy) {
+    if (dy != bench->values) memcpy(bench->values, dy, (size_t)(bench->count * job->element));
+    job->leaf->finish(&job->rule, bench->even ? NULL : bench->divisors,
+                      bench->even ? line->outer * bench->even : line->outer, bench->count, bench->values);
 }
 
 static void avg_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, const void *dy) {
-    if (dy != bench->values) memcpy(bench->values, dy, (size_t)(bench->count * job->element));
-    job->leaf->finish(&job->rule, bench->divisors, line->outer, bench->count, bench->values);
     int64_t first, length;
-    const void *values = spread(job, bench, bench->values, &first, &length);
+    covered(job, bench, &first, &length);
+    scale(job, bench, line, dy);
+    spread(job, bench, bench->values, bench->buffer);
     fc_pool_line_rows(job, line, job->desc->dx_stride, job->args->dx, first, (const void **)bench->dx_rows);
-    job->leaf->add_rows(values, bench->dx_rows, line->row_count, job->desc->dx_stride[4], length);
+    job->leaf->add_rows(fc_pool_at(job, bench->buffer, first - bench->start), bench->dx_rows, line->row_count,
+                        job->desc->dx_stride[4], length);
 }
 
 /* p = 1 and 2; says whether it was done, which y of extreme size prevents. */
@@ -46,11 +55,12 @@ static int norm_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool
     if (job->rule.reduction != FC_REDUCE_SUM_ABS && job->rule.reduction != FC_REDUCE_SUM_SQUARES) return 0;
     if (!job->leaf->norm_values(&job->rule, dy, y, bench->count, bench->scaled)) return 0;
     int64_t first, length;
-    const void *values = spread(job, bench, bench->scaled, &first, &length);
+    covered(job, bench, &first, &length);
+    spread(job, bench, bench->scaled, bench->buffer);
     fc_pool_line_rows(job, line, desc->x_stride, job->args->x, first, bench->rows);
     fc_pool_line_rows(job, line, desc->dx_stride, job->args->dx, first, (const void **)bench->dx_rows);
-    job->leaf->norm_rows(&job->rule, values, bench->rows, desc->x_stride[4], bench->dx_rows, desc->dx_stride[4],
-                         line->row_count, length);
+    job->leaf->norm_rows(&job->rule, fc_pool_at(job, bench->buffer, first - bench->start), bench->rows,
+                         desc->x_stride[4], bench->dx_rows, desc->dx_stride[4], line->row_count, length);
     return 1;
 }
 
@@ -97,8 +107,8 @@ static void backward_line(fc_pool_job *job, fc_pool_bench *bench, const fc_pool_
         const int64_t *index = bench->index;
         int64_t index_step = 1;
         if (job->args->indices) {
-            index = job->args->indices +
-                    fc_pool_offset(desc->index_stride, line->n, line->c, line->d, line->h, bench->q0);
+            index =
+                job->args->indices + fc_pool_offset(desc->index_stride, line->n, line->c, line->d, line->h, bench->q0);
             index_step = desc->index_stride[4];
         } else {
             fc_pool_rows_line(job, bench, line, bench->y, bench->index, 1);
@@ -135,7 +145,23 @@ static void planes_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, i
     }
 }
 
+/* Averages whose windows tile one row: every chunk owns its part of dx. */
+static void folded_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
+    const fc_pool_desc *desc = job->desc;
+    const int64_t step = desc->dx_stride[4];
+    for (int64_t chunk = first; chunk < last; ++chunk) {
+        fc_pool_bench_chunk(job, bench, chunk);
+        const fc_pool_line line = fc_pool_line_at(job, 0, 0, 0, 0);
+        const void *dy = fc_pool_at(job, job->args->dy, bench->q0 * desc->dy_stride[4]);
+        char *dx = fc_pool_at(job, job->args->dx, bench->start * step);
+        scale(job, bench, &line, unit_step(job, bench->values, dy, desc->dy_stride[4], bench->count));
+        spread(job, bench, bench->values, step == 1 ? dx : bench->buffer);
+        if (step != 1) job->kernels->scatter(dx, step, bench->buffer, bench->end - bench->start);
+    }
+}
+
 fc_status fc_pool_rows_backward(fc_pool_job *job) {
+    if (job->folded) return fc_pool_run(job, job->chunks, job->chunk * job->axis[2].kernel * 2, folded_task);
     const int64_t each = job->desc->in[0] * job->desc->in[1] * job->desc->in[2] * 2;
     return fc_pool_run(job, job->desc->n * job->desc->c, each, planes_task);
 }

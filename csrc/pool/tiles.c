@@ -1,4 +1,4 @@
-/* tiles.c: 2x2 windows with stride 2 and no border along unit-step rows: the pool of most networks, max and average. */
+/* tiles.c: 2x2 windows with stride 2 and no border along unit-step rows: the pool of most networks. */
 #include "pool/job.h"
 
 static int halves(const fc_pool_axis *axis) {
@@ -12,9 +12,9 @@ static int untouched(const fc_pool_axis *axis) {
 
 int fc_pool_tiles_take(const fc_pool_job *job) {
     const fc_pool_desc *desc = job->desc;
-    if (desc->kind != FC_POOL_MAX && desc->kind != FC_POOL_AVG) return 0;
     if (job->args->indices || !untouched(&job->axis[0]) || !halves(&job->axis[1]) || !halves(&job->axis[2])) return 0;
     if (desc->pass == FC_FORWARD) return desc->x_stride[4] == 1 && desc->y_stride[4] == 1;
+    if (desc->kind == FC_POOL_LP) return 0;
     if (desc->kind == FC_POOL_MAX && (desc->ties != FC_TIES_FIRST || desc->x_stride[4] != 1)) return 0;
     return desc->dx_stride[4] == 1 && desc->dy_stride[4] == 1;
 }

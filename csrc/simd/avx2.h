@@ -17,7 +17,7 @@ static inline __m256i fc_lane_mask(int n) {
 }
 #endif
 typedef vec vmask;
-enum { VREGS = 16 };
+#define VREGS 16
 
 static inline vec vzero(void) { return FC_MM(setzero)(); }
 static inline vec vbroadcast(real s) { return FC_MM(set1)(s); }

@@ -14,7 +14,7 @@ enum { VLANES = 16 };
 #define FC_MM(op) _mm512_##op##_ps
 #define FC_MM_CMP(a, b, op) _mm512_cmp_ps_mask(a, b, op)
 #endif
-enum { VREGS = 32 };
+#define VREGS 32
 
 static inline vmask fc_lane_mask(int n) { return (vmask)((1u << n) - 1u); }
 static inline vec vzero(void) { return FC_MM(setzero)(); }

@@ -14,7 +14,7 @@ enum { VLANES = 4 };
 #define FC_NEON(op) op##q_f32
 #define FC_NEON_N(op) op##q_n_f32
 #endif
-enum { VREGS = 32 };
+#define VREGS 32
 
 static inline vec vzero(void) { return FC_NEON_N(vdup)(0); }
 static inline vec vbroadcast(real s) { return FC_NEON_N(vdup)(s); }

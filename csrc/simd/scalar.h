@@ -3,7 +3,8 @@
 
 typedef real vec;
 typedef bool vmask;
-enum { VLANES = 1, VREGS = 16 };
+enum { VLANES = 1 };
+#define VREGS 16
 
 static inline vec vzero(void) { return 0; }
 static inline vec vbroadcast(real s) { return s; }

@@ -1,7 +1,7 @@
 /* simd.h: the vector vocabulary. A file that includes it is compiled once per ISA and element type
  * (-DFC_ISA_<isa>=1 -DFC_F64=0|1) and sees the same names each time:
  *
- *   real, vec, vmask            element, vector of VLANES elements, lane mask; VREGS vector registers exist
+ *   real, vec, vmask            element, vector of VLANES elements, lane mask; VREGS (a macro) vector registers exist
  *   vzero vbroadcast            constants
  *   vload vstore                VLANES elements, any alignment
  *   vload_part vstore_part      the first n lanes, 0 < n <= VLANES; lanes beyond are zero and never touched in memory

@@ -11,7 +11,7 @@ enum { VLANES = 4 };
 #define FC_MM(op) _mm_##op##_ps
 #endif
 typedef vec vmask;
-enum { VREGS = 16 };
+#define VREGS 16
 
 static inline vec vzero(void) { return FC_MM(setzero)(); }
 static inline vec vbroadcast(real s) { return FC_MM(set1)(s); }

@@ -120,10 +120,11 @@ cdef class ConvPlan:
     cdef fc_conv_desc desc
     cdef fc_conv_plan *plan
 
-    def __init__(self, pass_name, dtype, n, ic, oc, groups, in_, out, kernel, stride, dilation, pad, x_strides,
-                 w_strides, y_strides, *, residual_strides=(0, 0, 0, 0, 0), bint channels_last=False, border="constant",
-                 double border_value=0.0, bint flip=False, bint bias=False, bint residual=False, activation=None,
-                 double slope=0.0, accuracy="default", algorithm=-1, int64_t workspace_limit=-1, bint prepared=False):
+    def __cinit__(self, pass_name, dtype, n, ic, oc, groups, in_, out, kernel, stride, dilation, pad, x_strides,
+                  w_strides, y_strides, *, residual_strides=(0, 0, 0, 0, 0), bint channels_last=False,
+                  border="constant", double border_value=0.0, bint flip=False, bint bias=False, bint residual=False,
+                  activation=None, double slope=0.0, accuracy="default", algorithm=-1, int64_t workspace_limit=-1,
+                  bint prepared=False):
         cdef fc_conv_desc *d = &self.desc
         memset(d, 0, sizeof(fc_conv_desc))
         d.struct_size = sizeof(fc_conv_desc)
@@ -217,10 +218,10 @@ cdef class PoolPlan:
 
     cdef fc_pool_desc desc
 
-    def __init__(self, pass_name, kind, dtype, n, c, in_, out, kernel, stride, dilation, pad, pad_end, *,
-                 x_strides=(0, 0, 0, 0, 0), y_strides=(0, 0, 0, 0, 0), index_strides=(0, 0, 0, 0, 0),
-                 dx_strides=(0, 0, 0, 0, 0), dy_strides=(0, 0, 0, 0, 0), bint adaptive=False, ties="first",
-                 bint count_include_pad=True, int64_t divisor=0, double p=2.0, bint signed=False):
+    def __cinit__(self, pass_name, kind, dtype, n, c, in_, out, kernel, stride, dilation, pad, pad_end, *,
+                  x_strides=(0, 0, 0, 0, 0), y_strides=(0, 0, 0, 0, 0), index_strides=(0, 0, 0, 0, 0),
+                  dx_strides=(0, 0, 0, 0, 0), dy_strides=(0, 0, 0, 0, 0), bint adaptive=False, ties="first",
+                  bint count_include_pad=True, int64_t divisor=0, double p=2.0, bint signed=False):
         cdef fc_pool_desc *d = &self.desc
         memset(d, 0, sizeof(fc_pool_desc))
         d.struct_size = sizeof(fc_pool_desc)

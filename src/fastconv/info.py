@@ -69,7 +69,7 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At least 1; taken as given, also above the number of CPUs.
+        At least 1; taken as given, also above the number of CPUs, up to 1024.
 
     Raises
     ------
@@ -113,13 +113,16 @@ def get_num_threads() -> int:
 
 
 def check_environment() -> None:
-    """Refuse a value of FASTCONV_ISA that this build or this CPU does not know.
+    """Refuse a value of FASTCONV_ISA or FASTCONV_POOL that this build or this CPU does not know.
 
     Raises
     ------
     ValueError
         Naming the value and those that would do.
     """
+    pool = os.environ.get("FASTCONV_POOL") or "team"
+    if pool not in ("team", "openmp"):
+        raise ValueError(f"FASTCONV_POOL (={pool!r}) is unknown: use one of team, openmp, or unset it")
     status = _engine.environment_status()
     if status == "ok":
         return

@@ -206,6 +206,11 @@ def training_report(
     -------
     Path
         The file.
+
+    Raises
+    ------
+    ValueError
+        If the history is empty, the sizes do not fit, or the place cannot be written to.
     """
     figure = _figure(13, 7.5)
     grid = figure.add_gridspec(2, 3, width_ratios=(1, 1, 2.1), height_ratios=(1, 1.1))
@@ -220,6 +225,16 @@ def training_report(
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a figure as PNG; an existing file is replaced only when the new one is complete.
 
+    Parameters
+    ----------
+    figure : Figure
+    path : path
+
+    Returns
+    -------
+    Path
+        The file.
+
     Raises
     ------
     ValueError
@@ -231,9 +246,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         figure.savefig(partial, format="png", dpi=110)
         partial.replace(path)
     except OSError as error:
+        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
+    finally:
         with suppress(OSError):
             partial.unlink()
-        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
     return path
 
 

@@ -61,8 +61,10 @@ SAMPLE = ("--data", "fashion-mnist-sample")
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--padding", "snug"], "'snug'"),
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--groups", "2"], r"groups \(=2\)"),
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,9,9"], "9"),
-        (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--workspace-limit", "0", "--algorithm", "direct"],
-         r"workspace_limit \(=0\)"),
+        (
+            ["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--workspace-limit", "0", "--algorithm", "direct"],
+            r"workspace_limit \(=0\)",
+        ),
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--dtype", "int8"], "dtype"),
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--dtype", "float33"], "dtype"),
         (["explain", "--input", "1,3,8,8", "--weight", "4,3,3,3", "--algorithm", "magic"], "magic"),

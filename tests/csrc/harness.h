@@ -60,5 +60,6 @@ void test_conv(void);
 void test_conv_arguments(void);
 void test_pool(void);
 void test_ops(void);
+void test_threads(void);
 
 #endif

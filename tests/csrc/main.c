@@ -7,7 +7,11 @@
 static const struct {
     const char *name;
     void (*run)(void);
-} GROUPS[] = {{"arguments", test_conv_arguments}, {"conv", test_conv}, {"pool", test_pool}, {"ops", test_ops}};
+} GROUPS[] = {{"arguments", test_conv_arguments},
+              {"conv", test_conv},
+              {"pool", test_pool},
+              {"ops", test_ops},
+              {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
 

@@ -126,7 +126,11 @@ def test_channels_on_demand(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("picture.xyz", "not a picture format"), ("picture", "no suffix"), ("none/picture.png", "cannot be written")],
+    [
+        ("picture.xyz", "not a picture format"),
+        ("picture", "the suffix chooses the format"),
+        ("none/picture.png", "cannot be written"),
+    ],
 )
 def test_unwritable(tmp_path, name, message):
     with pytest.raises(ValueError, match=message):

@@ -144,6 +144,7 @@ BAD = [
     (lambda: activate(F4, "leaky_relu"), ValueError, "needs its slope"),
     (lambda: activate(F4, ("leaky_relu", "steep")), TypeError, "slope must be a number"),
     (lambda: activate(F4, ("leaky_relu", np.nan)), ValueError, "slope must be finite"),
+    (lambda: activate(F4, ("leaky_relu", 10**400)), ValueError, "slope must be finite"),
     (lambda: activate(F4, 3), TypeError, r"activation \(=3\)"),
     (lambda: activation_backward(F4, F4, ("leaky_relu", -0.5)), ValueError, "slope of at least 0"),
 ]

@@ -97,6 +97,12 @@ def test_every_dimension_and_option(ndim):
     assert report.operation == f"conv{ndim}d" and report.output_shape == (2, 8) + (3,) * ndim
 
 
+def test_a_bias_and_a_residual_may_be_the_arrays_of_the_call():
+    shapes = (1, 3, 7, 7), (4, 3, 3, 3)
+    given = fastconv.explain_conv2d(*shapes, np.ones(4, np.float32), residual=np.ones((1, 4, 5, 5), np.float32))
+    assert given.to_dict() == fastconv.explain_conv2d(*shapes, True, residual=True).to_dict()
+
+
 def test_an_empty_batch_runs_nothing():
     report = fastconv.explain_conv2d((0, 3, 8, 8), (4, 3, 3, 3))
     assert report.algorithm == "none" and report.output_shape == (0, 4, 6, 6) and "empty" in str(report)

@@ -131,6 +131,8 @@ def test_translating_the_picture_translates_the_result():
     [
         (np.ones((4, 4)), "sobol", {}, ValueError, "filter name (='sobol') must be one of identity"),
         (np.ones(4), "box", {}, ValueError, "image of shape (4,)"),
+        (np.ones((0, 4)), "box", {}, ValueError, "image of shape (0, 4) holds no pixels"),
+        (np.ones((4, 4)), "box", {"flip": "yes"}, TypeError, "flip (='yes')"),
         (np.ones((1, 2, 3, 4, 5)), "box", {}, ValueError, "(N, H, W, C)"),
         (np.ones((4, 4), np.float16), "box", {}, TypeError, "image.astype(np.float32)"),
         (np.ones((4, 4), complex), "box", {}, TypeError, "image has dtype complex128"),
@@ -147,7 +149,18 @@ def test_bad_input(image, kernel, options, error, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("sigma", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("sigma", [0, -1.0, 1e-200, float("nan"), float("inf")])
 def test_gaussian_needs_a_positive_sigma(sigma):
     with pytest.raises(ValueError, match="sigma"):
         filters.gaussian(3, sigma)
+
+
+def test_gaussian_of_the_least_sigma_is_a_kernel_still():
+    for size in (3, 4):
+        kernel = filters.gaussian(size, 0.02)
+        assert kernel.sum() == 1 and np.count_nonzero(kernel) == (1 if size % 2 else 4)
+
+
+def test_gaussian_needs_a_number():
+    with pytest.raises(TypeError, match="sigma .='wide'. must be a number"):
+        filters.gaussian(3, "wide")

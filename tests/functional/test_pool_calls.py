@@ -189,6 +189,9 @@ WRONG = [
     (lambda: fastconv.avg_pool2d(SHORT, 2, padding=2), ValueError, "wholly in the padding"),
     (lambda: fastconv.max_pool2d(SHORT[:, :, :0], 2), ValueError, "size 0 along height"),
     (lambda: fastconv.max_pool2d(SHORT, 2, layout="NCW"), ValueError, r"layout \(='NCW'\)"),
+    (lambda: fastconv.max_pool2d(SHORT, 2, layout=["NCHW"]), TypeError, r"layout \(=\['NCHW'\]\)"),
+    (lambda: fastconv.max_pool2d(SHORT, 2, ceil_mode="no"), TypeError, r"ceil_mode \(='no'\)"),
+    (lambda: fastconv.max_pool2d(SHORT, 2, return_indices=1), TypeError, r"return_indices \(=1\)"),
     (lambda: fastconv.max_pool2d(SHORT, 2, num_threads=0), ValueError, r"num_threads \(=0\)"),
     (lambda: fastconv.max_pool2d(SHORT, 2, num_threads="2"), TypeError, "num_threads"),
     (lambda: fastconv.max_pool2d(SHORT, 2, out=UP[0]), ValueError, "out has shape"),
@@ -210,6 +213,7 @@ WRONG = [
     ),
     (lambda: fastconv.max_pool2d_backward(UP, SHORT.shape, 2), ValueError, "x is a shape"),
     (lambda: fastconv.lp_pool2d_backward(UP, SHORT.shape, 2, 2), ValueError, "x is a shape"),
+    (lambda: fastconv.max_pool2d_backward(UP, SHORT, 2, ties=["all"]), TypeError, r"ties \(=\['all'\]\)"),
     (lambda: fastconv.max_pool2d_backward(UP, SHORT, 2, ties="last"), ValueError, r"ties \(='last'\)"),
     (
         lambda: fastconv.max_pool2d_backward(UP, SHORT, 2, ties="all", indices=np.zeros(UP.shape, int)),
@@ -231,6 +235,9 @@ WRONG = [
     (lambda: fastconv.max_pool2d_backward(UP, SHORT, 2, out=SHORT), ValueError, "out overlaps x"),
     (lambda: fastconv.avg_pool2d(SHORT, 2, divisor_override=0), ValueError, r"divisor_override \(=0\)"),
     (lambda: fastconv.avg_pool2d(SHORT, 2, divisor_override=1.5), TypeError, "divisor_override"),
+    (lambda: fastconv.avg_pool2d(SHORT, 2, count_include_pad="no"), TypeError, r"count_include_pad \(='no'\)"),
+    (lambda: fastconv.lp_pool2d(SHORT, 2, 2, signed=None), TypeError, r"signed \(=None\)"),
+    (lambda: fastconv.lp_pool2d(SHORT, 10**400, 2), ValueError, "norm_type .* too large"),
     (lambda: fastconv.lp_pool2d(SHORT, 0, 2), ValueError, r"norm_type \(=0\) must be above 0"),
     (lambda: fastconv.lp_pool2d(SHORT, -1, 2), ValueError, r"norm_type \(=-1\)"),
     (lambda: fastconv.lp_pool2d(SHORT, float("nan"), 2), ValueError, r"norm_type \(=nan\)"),
@@ -248,6 +255,9 @@ WRONG = [
         "output_size .* batch and the channels",
     ),
     (lambda: fastconv.max_unpool2d_backward(SHORT, np.zeros((1, 3, 2, 2), int)), ValueError, "must match"),
+    (lambda: fastconv.max_unpool2d(UP, np.zeros(UP.shape, int), 2, layout=["NCHW"]), TypeError, "layout"),
+    (lambda: fastconv.max_unpool2d_backward(SHORT, np.zeros(UP.shape, int), layout={}), TypeError, "layout"),
+    (lambda: fastconv.max_unpool2d_backward(SHORT, np.zeros((1, 2, 0, 2), int)), ValueError, "indices of shape"),
     (lambda: fastconv.max_unpool2d_backward(SHORT, np.full(UP.shape, 99)), ValueError, "indices reach from 99"),
     (lambda: fastconv.avg_pool2d_backward(UP, (1, 2, 2**40, 2**40), 2), ValueError, "63 bits|dy has shape"),
     (lambda: fastconv.avg_pool2d_backward(UP, (1, 2, -4, 4), 2), ValueError, "x"),
@@ -275,3 +285,16 @@ def test_plans_are_bounded():
         fastconv.max_pool1d(np.zeros((1, width)), 2)
     held = _pool._forward_call.cache_info()
     assert held.maxsize is not None and held.currsize <= held.maxsize
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_indices_beyond_what_float32_counts(layout):
+    """Planes of 3 x 2**24 elements, broadcast from a few: positions are exact all the same."""
+    rows = np.array([[0.0, 5.0], [1.0, 3.0], [2.0, 4.0]], np.float32)
+    x = np.broadcast_to(rows[None, :, None], (1, 3, 2**24, 2))
+    x = x.transpose(0, 3, 1, 2) if layout == "NCHW" else x
+    y, indices = fastconv.max_pool2d(x, (2, 1), (1, 2**23 + 1), return_indices=True, layout=layout)
+    y, indices = (np.moveaxis(a, -1, 1) if layout == "NHWC" else a for a in (y, indices))
+    assert y[0, :, :, 1].tolist() == [[1, 2], [5, 4]]
+    column = 2**23 + 1
+    assert indices[0, :, :, 1].tolist() == [[2**24 + column, 2**25 + column], [column, 2**25 + column]]

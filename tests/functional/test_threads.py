@@ -166,3 +166,46 @@ def test_affinity_bounds_the_default():
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "1", done.stderr
+
+
+POOL_REPORT = """
+import multiprocessing, numpy as np, fastconv
+x = np.random.default_rng(0).standard_normal((4, 16, 40, 40)).astype(np.float32)
+w = np.random.default_rng(1).standard_normal((24, 16, 3, 3)).astype(np.float32)
+def bits():
+    return fastconv.conv2d(x, w, num_threads=3).tobytes().hex()[-64:]
+def child(queue):
+    fastconv.set_num_threads(2)
+    queue.put(bits())
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    found = [bits()]
+    process = context.Process(target=child, args=(queue,))
+    process.start()
+    found.append(queue.get(timeout=60))
+    process.join()
+    print(*found)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_both_pools_give_the_same_bits_and_survive_a_fork():
+    bits = set()
+    for pool in ("team", "openmp", ""):
+        environment = {**os.environ, "FASTCONV_POOL": pool}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", POOL_REPORT], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        bits |= set(done.stdout.split())
+    assert len(bits) == 1
+
+
+def test_unknown_pool_is_an_error_at_import():
+    environment = {**os.environ, "FASTCONV_POOL": "tbb"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import fastconv"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "FASTCONV_POOL (='tbb')" in done.stderr.strip().splitlines()[-1]

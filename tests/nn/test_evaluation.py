@@ -55,3 +55,7 @@ def test_bad_data():
         nn.confusion_matrix([0, 2], [0, 1], 2)
     with pytest.raises(ValueError, match="shape"):
         nn.confusion_matrix([0, 1, 1], [0, 1], 2)
+    with pytest.raises(TypeError, match="labels must hold integers"):
+        nn.confusion_matrix([0.5, 1.0], [0, 1], 2)
+    with pytest.raises(TypeError, match="batch_size"):
+        nn.predict(nn.ReLU(), np.zeros((2, 3)), batch_size=1.5)

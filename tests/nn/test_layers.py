@@ -289,6 +289,13 @@ BAD_ARGUMENTS = [
     ("Unflatten", (1, 4), {}, TypeError, "unflattened_size"),
     ("Unflatten", (1, (2, 0)), {}, ValueError, "unflattened_size"),
     ("Softmax", ("C",), {}, TypeError, "dim"),
+    ("Conv2d", (True, 4, 3), {}, TypeError, "in_channels"),
+    ("MaxPool2d", (2,), {"ceil_mode": "no"}, TypeError, "ceil_mode"),
+    ("AvgPool2d", (2,), {"count_include_pad": 1}, TypeError, "count_include_pad"),
+    ("AvgPool2d", (2,), {"divisor_override": 0}, ValueError, "divisor_override"),
+    ("LPPool2d", (2, 2), {"signed": "no"}, TypeError, "signed"),
+    ("Flatten", (1.5,), {}, TypeError, "start_dim"),
+    ("Unflatten", (1.5, (2, 2)), {}, TypeError, "dim"),
 ]
 
 
@@ -306,6 +313,8 @@ def test_bad_arguments(name, arguments, options, error, match):
         (nn.Conv2d(3, 4, 9), (3, 8, 8)),
         (nn.ConvTranspose2d(3, 4, 3), (4, 8, 8)),
         (nn.MaxPool2d(3), (3, 2, 2)),
+        (nn.MaxPool2d(2, padding=2), (3, 4, 4)),
+        (nn.Flatten(-4), (3, 4, 4)),
         (nn.Linear(4, 2), (5,)),
         (nn.Unflatten(1, (2, 2)), (5,)),
     ],

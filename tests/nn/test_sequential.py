@@ -100,6 +100,8 @@ def test_no_convolution_after_a_fully_connected_layer():
         nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Conv2d(1, 1, 3))
     with pytest.raises(ValueError, match="Unflatten"):
         nn.Sequential(nn.Sequential(nn.Linear(4, 16)), nn.ConvTranspose2d(1, 1, 3))
+    with pytest.raises(ValueError, match="needs a volume"):
+        nn.Sequential(nn.Linear(4, 16), nn.Unflatten(1, (16,)), nn.Conv2d(1, 1, 3))
 
 
 def test_unflatten_makes_a_decoder():
@@ -174,6 +176,9 @@ def test_seed_starts_all_layers():
         np.testing.assert_array_equal(a.data, b.data)
 
 
+SHARED = nn.Linear(2, 2)
+
+
 @pytest.mark.parametrize(
     ("layers", "error", "match"),
     [
@@ -181,6 +186,7 @@ def test_seed_starts_all_layers():
         ([{"a.b": nn.ReLU()}], ValueError, "a.b"),
         ([{"": nn.ReLU()}], ValueError, "non-empty"),
         ([*[nn.ReLU()] * 2], ValueError, "twice"),
+        ([nn.Sequential(SHARED), nn.Sequential(SHARED)], ValueError, "'0.0' and '1.0' are one object"),
     ],
 )
 def test_bad_layers(layers, error, match):

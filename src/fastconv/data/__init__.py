@@ -25,6 +25,10 @@ __all__ = ["Dataset", "Location", "available", "load", "locate", "names", "norma
 def names() -> tuple[str, ...]:
     """Return the names that `load` knows.
 
+    Returns
+    -------
+    tuple of str
+
     Examples
     --------
     >>> "cifar10" in names()
@@ -72,6 +76,12 @@ def locate(
     ------
     ValueError
         If the name is unknown, the data set is not on this machine, or the folder holds none.
+
+    Examples
+    --------
+    >>> place = locate("fashion-mnist-sample")
+    >>> place.source.licence, place.path.name
+    ('MIT', 'sample')
     """
     if name_or_folder is None:
         found = fashion_mnist.SET.find()
@@ -144,7 +154,18 @@ def load(
 
 
 def available() -> list[dict[str, str | None]]:
-    """Return one row for each data set: ``name``, ``summary``, ``licence``, and ``path`` where it was found or None."""
+    """List the data sets.
+
+    Returns
+    -------
+    list of dict
+        One row each: ``name``, ``summary``, ``licence``, and ``path``, where it was found, or None.
+
+    Examples
+    --------
+    >>> [row["licence"] for row in available() if row["name"] == "fashion-mnist-sample"]
+    ['MIT']
+    """
     rows: list[dict[str, str | None]] = []
     for source in TABLE:
         found = None if source.only_by_path else source.find()

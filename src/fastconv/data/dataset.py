@@ -136,6 +136,12 @@ def normalize(images: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...
     Returns
     -------
     ndarray of float32, shape (N, C, H, W)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> normalize(np.array([[[[0, 255]]]], np.uint8), (0.5,), (0.25,))
+    array([[[[-2.,  2.]]]], dtype=float32)
     """
     centre = 255 * np.asarray(mean, np.float32).reshape(-1, 1, 1)
     scale = 1 / (255 * np.asarray(std, np.float32).reshape(-1, 1, 1))

@@ -30,6 +30,15 @@ def dense(array: np.ndarray) -> np.ndarray:
     return array if array.flags.c_contiguous else np.array(array, order="C", copy=True)
 
 
+def axis_index(name: str, axis: Any, ndim: int) -> int:
+    """Return an axis of an array with `ndim` axes counted from the front."""
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"{name} (={axis!r}) must be an int")
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{name} (={axis}) is out of range for an array with {ndim} axes")
+    return int(axis) % ndim
+
+
 def thread_count(num_threads: int | None) -> int:
     """Return the engine's thread argument: 0 stands for the default."""
     if num_threads is None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine
+from fastconv._arguments import flag
 from fastconv.functional._arrays import deliver, same_dtype, thread_count
 from fastconv.functional._gradients import needed, out_entries, through_activation, values_or_shape
 from fastconv.functional._operands import checked_out, copy_reason, operand, workspace_buffer
-from fastconv.functional._plans import Call, ConvKey, conv_call, flag, frozen
+from fastconv.functional._plans import Call, ConvKey, conv_call, frozen
 from fastconv.functional.activation import activation_code
 
 __all__ = ["backward", "forward"]

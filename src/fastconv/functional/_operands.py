@@ -68,7 +68,8 @@ def operand(name: str, value: Any) -> np.ndarray:
     dtype = array.dtype
     if dtype.char not in _FLOAT_CHARS:
         if dtype.kind not in "biufc":
-            raise TypeError(f"{name} ({type(value).__name__}) must be an array of float32 or float64, not of {dtype}")
+            kind = type(value).__name__
+            raise TypeError(f"{name} has dtype {dtype} (from {kind}): give an array of float32 or float64")
         raise TypeError(
             f"{name} has dtype {dtype}, but only float32 and float64 are computed: cast it with "
             f"{name}.astype(np.float32)"

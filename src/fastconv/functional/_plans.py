@@ -25,7 +25,6 @@ __all__ = [
     "cached_call",
     "conv_call",
     "conv_problem",
-    "flag",
     "frozen",
     "make_plan",
 ]
@@ -118,19 +117,6 @@ def frozen(name: str, value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(frozen(name, entry) for entry in value)
     return geometry.canonical_integer(name, value, -geometry.MAX_SIZE)
-
-
-def flag(name: str, value: Any) -> bool:
-    """Return an argument that is True or False as a bool.
-
-    Raises
-    ------
-    TypeError
-        If it is something else: the string "no" would count as true.
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    raise TypeError(f"{name} (={value!r}) must be True or False")
 
 
 def border_mode(border: Any) -> tuple[str, float]:

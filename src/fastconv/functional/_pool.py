@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv import _engine, geometry
-from fastconv.functional._arrays import thread_count
+from fastconv._arguments import flag
+from fastconv.functional._arrays import deliver, thread_count
 from fastconv.functional._operands import (
     LAYOUTS,
     c_strides,
@@ -41,13 +42,12 @@ __all__ = [
     "Windows",
     "adaptive",
     "backward",
-    "delivered",
     "forward",
     "index_array",
     "make_plan",
+    "named",
     "refuse_indices",
     "target",
-    "threads",
     "windows",
 ]
 
@@ -92,7 +92,7 @@ def windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mod
         None if stride is None else frozen("stride", stride),
         frozen("padding", padding),
         frozen("dilation", dilation),
-        bool(ceil_mode),
+        flag("ceil_mode", ceil_mode),
     )
 
 
@@ -101,6 +101,12 @@ def adaptive(output_size: Any) -> Adaptive:
     if isinstance(output_size, (tuple, list)):
         return Adaptive(tuple(None if size is None else frozen("output_size", size) for size in output_size))
     return Adaptive(None if output_size is None else frozen("output_size", output_size))
+
+
+def named(argument: str, value: Any) -> None:
+    """Refuse what is no name before a cache asks for its hash."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} (={value!r}) must be a str, not {type(value).__name__}")
 
 
 class Geometry(NamedTuple):
@@ -278,10 +284,6 @@ def _backward_call(
     return Call(make_plan("backward_data", rule, char, axes, shapes, Strides(*strides), g, ties), shape)
 
 
-def threads(num_threads: int | None) -> int:
-    return 0 if num_threads is None else thread_count(num_threads)
-
-
 def target(
     name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: Sequence[tuple[str, np.ndarray | None]]
 ) -> tuple[np.ndarray, tuple[int, ...] | None]:
@@ -290,13 +292,6 @@ def target(
     if copy_reason(out) is not None:
         return np.empty(shape, dtype), None
     return out, None if out.flags.c_contiguous else out.strides
-
-
-def delivered(result: np.ndarray, out: Any) -> np.ndarray:
-    if out is None or out is result:
-        return result
-    out[...] = result
-    return out
 
 
 def index_array(name: str, value: Any) -> np.ndarray:
@@ -328,13 +323,14 @@ def forward(
     """Run a pool; see `max_pool2d`. With `return_indices`, `out` and the result are pairs."""
     x = operand("x", x)
     dtype = x.dtype
-    with_indices = bool(return_indices)
+    with_indices = flag("return_indices", return_indices)
+    named("layout", layout)
     fields = (rule, ndim, layout, where, dtype.char, x.shape, with_indices, x.strides)
     call = _forward_call(*fields)
     if out is None:
         y, indices = np.empty(call.shape, dtype), np.empty(call.shape, np.int64) if with_indices else None
         if call.plan is not None:
-            call.plan.execute(x, y, indices, None, None, threads(num_threads))
+            call.plan.execute(x, y, indices, None, None, thread_count(num_threads))
         return (y, indices) if with_indices else y
     if with_indices and not (isinstance(out, (tuple, list)) and len(out) == 2):
         raise TypeError("out must be a tuple (y, indices), None for an array to be allocated")
@@ -352,9 +348,9 @@ def forward(
     if y_strides is not None or index_strides is not None:
         call = _forward_call(*fields, y_strides, index_strides)
     if call.plan is not None:
-        call.plan.execute(x, y, indices, None, None, threads(num_threads))
-    y = delivered(y, out_y)
-    return (y, delivered(indices, out_indices)) if indices is not None else y
+        call.plan.execute(x, y, indices, None, None, thread_count(num_threads))
+    y = deliver(y, out_y)
+    return (y, deliver(indices, out_indices)) if indices is not None else y
 
 
 def _values(name: str, value: Any, dy: np.ndarray) -> np.ndarray:
@@ -391,6 +387,8 @@ def backward(
 ) -> np.ndarray:
     """Gradient of `forward` for its input; see `max_pool2d_backward`."""
     dy = operand("dy", dy)
+    named("layout", layout)
+    named("ties", ties)
     needs_values = rule.kind == "lp" or (rule.kind == "max" and indices is None)
     if needs_values:
         if is_shape(x):
@@ -419,9 +417,9 @@ def backward(
             call = _backward_call(*fields, *strides, dx_strides)
     if call.plan is not None:
         try:
-            call.plan.execute(x, y, indices, dy, dx, threads(num_threads))
+            call.plan.execute(x, y, indices, dy, dx, thread_count(num_threads))
         except ValueError:
             if indices is None:
                 raise
             raise refuse_indices(indices, Axes(ndim, layout, "x", shape).size) from None
-    return delivered(dx, out)
+    return deliver(dx, out)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import geometry
+from fastconv.functional._arrays import deliver, thread_count
 from fastconv.functional._operands import operand
 from fastconv.functional._plans import CACHED_PLANS, frozen
 from fastconv.functional._pool import (
@@ -18,12 +19,11 @@ from fastconv.functional._pool import (
     Rule,
     Strides,
     Windows,
-    delivered,
     index_array,
     make_plan,
+    named,
     refuse_indices,
     target,
-    threads,
 )
 
 __all__ = ["unpool", "unpool_backward"]
@@ -44,7 +44,8 @@ def _unpool_call(
     """Plan an unpool of values of `shape`; also the spatial size of its planes."""
     axes = Axes(ndim, layout, "indices" if plane_shape else "x", shape)
     if min(axes.size) < 1:
-        raise ValueError(f"x of shape {shape} has no elements along an axis: an unpool needs at least one")
+        name = "indices" if plane_shape else "x"
+        raise ValueError(f"{name} of shape {shape} has no element along an axis: an unpool needs at least one")
     if plane_shape is not None:
         planes = Axes(ndim, layout, "dy", plane_shape)
         if planes.shape_with(axes.size) != shape:
@@ -89,6 +90,7 @@ def unpool(
     indices = index_array("indices", indices)
     if indices.shape != x.shape:
         raise ValueError(f"indices have shape {indices.shape}, but x has shape {x.shape}")
+    named("layout", layout)
     output_size = None if output_size is None else frozen("output_size", output_size)
     fields = ("forward", ndim, layout, where, output_size, x.dtype.char, x.shape, None)
     strides = (x.strides, None, indices.strides)
@@ -100,10 +102,10 @@ def unpool(
         call, size = _unpool_call(*fields, x.strides, y_strides, indices.strides)
     if call.plan is not None:
         try:
-            call.plan.execute(x, y, indices, None, None, threads(num_threads))
+            call.plan.execute(x, y, indices, None, None, thread_count(num_threads))
         except ValueError:
             raise refuse_indices(indices, size) from None
-    return delivered(y, out)
+    return deliver(y, out)
 
 
 def unpool_backward(ndim: int, dy: Any, indices: Any, layout: Any, out: Any, num_threads: int | None) -> np.ndarray:
@@ -111,6 +113,7 @@ def unpool_backward(ndim: int, dy: Any, indices: Any, layout: Any, out: Any, num
     dy = operand("dy", dy)
     indices = index_array("indices", indices)
     shape = indices.shape
+    named("layout", layout)
     fields = ("backward_data", ndim, layout, None, None, dy.dtype.char, shape, dy.shape)
     strides = (None, None, indices.strides, dy.strides)
     call, size = _unpool_call(*fields, *strides)
@@ -121,7 +124,7 @@ def unpool_backward(ndim: int, dy: Any, indices: Any, layout: Any, out: Any, num
         call, size = _unpool_call(*fields, *strides, dx_strides)
     if call.plan is not None:
         try:
-            call.plan.execute(None, None, indices, dy, dx, threads(num_threads))
+            call.plan.execute(None, None, indices, dy, dx, thread_count(num_threads))
         except ValueError:
             raise refuse_indices(indices, size) from None
-    return delivered(dx, out)
+    return deliver(dx, out)

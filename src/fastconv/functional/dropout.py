@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv._arguments import number
 from fastconv.functional._arrays import same_shape
 from fastconv.functional._operands import operand
 
@@ -13,11 +14,10 @@ __all__ = ["dropout", "dropout_backward"]
 
 
 def _probability(p: Any) -> float:
-    if isinstance(p, bool) or not isinstance(p, (int, float, np.integer, np.floating)):
-        raise TypeError(f"p (={p!r}) must be a number from 0 to 1")
-    if not 0 <= p <= 1:
+    probability = number("p", p)
+    if not 0 <= probability <= 1:
         raise ValueError(f"p (={p}) must lie in 0..1")
-    return float(p)
+    return probability
 
 
 def _scaled(x: np.ndarray, mask: np.ndarray, p: float) -> np.ndarray:

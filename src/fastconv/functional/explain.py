@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine, geometry
+from fastconv._arguments import flag
 from fastconv.functional._operands import c_strides, copy_reason, is_shape
-from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, flag, frozen
+from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, frozen
 
 __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "explain_conv3d"]
 
@@ -43,7 +44,7 @@ class Candidate:
     workspace_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConvReport:
     """What `explain_conv2d` found; ``str`` makes it readable, `to_dict` plain.
 

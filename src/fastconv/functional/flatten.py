@@ -8,17 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional._arrays import axis_index
 from fastconv.functional._operands import is_shape
 
 __all__ = ["flatten", "flatten_backward"]
-
-
-def _axis(name: str, value: int, ndim: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} (={value!r}) must be an int")
-    if not -ndim <= value < ndim:
-        raise ValueError(f"{name} (={value}) must lie in {-ndim}..{ndim - 1} for an array with {ndim} axes")
-    return int(value) % ndim
 
 
 def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> np.ndarray:
@@ -54,8 +47,8 @@ def flatten(x: Any, start_dim: int = 1, end_dim: int = -1) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim == 0:
         return x.reshape(1)
-    start = _axis("start_dim", start_dim, x.ndim)
-    end = _axis("end_dim", end_dim, x.ndim)
+    start = axis_index("start_dim", start_dim, x.ndim)
+    end = axis_index("end_dim", end_dim, x.ndim)
     if start > end:
         raise ValueError(f"start_dim (={start_dim}) must not come after end_dim (={end_dim})")
     shape = x.shape

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv._arguments import flag
 from fastconv.functional._pool import PLAIN, Rule, backward, forward, windows
 from fastconv.geometry import canonical_integer
 
@@ -23,7 +24,7 @@ def _rule(count_include_pad: Any, divisor_override: Any) -> Rule:
     if divisor_override is None and count_include_pad is True:
         return PLAIN["avg"]
     divisor = 0 if divisor_override is None else canonical_integer("divisor_override", divisor_override, 1)
-    return Rule("avg", bool(count_include_pad), divisor)
+    return Rule("avg", flag("count_include_pad", count_include_pad), divisor)
 
 
 def avg_pool1d(

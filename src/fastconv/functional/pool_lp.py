@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv._arguments import flag, number
 from fastconv.functional._pool import Rule, backward, forward, windows
 
 __all__ = [
@@ -19,11 +20,10 @@ __all__ = [
 
 
 def _rule(norm_type: Any, signed: Any) -> Rule:
-    if isinstance(norm_type, (bool, np.bool_)) or not isinstance(norm_type, (int, float, np.integer, np.floating)):
-        raise TypeError(f"norm_type (={norm_type!r}) must be a number")
-    if not norm_type > 0:
+    p = number("norm_type", norm_type)
+    if not p > 0:
         raise ValueError(f"norm_type (={norm_type!r}) must be above 0")
-    return Rule("lp", p=float(norm_type), signed=bool(signed))
+    return Rule("lp", p=p, signed=flag("signed", signed))
 
 
 def lp_pool1d(

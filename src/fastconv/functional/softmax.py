@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine
-from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
+from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._operands import operand
 
 __all__ = ["softmax", "softmax_backward"]
@@ -101,13 +101,10 @@ def softmax_backward(
 
 def line_axis(x: np.ndarray, axis: int) -> int:
     """Return `axis` counted from the front, after checking that it exists and is not empty."""
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"axis (={axis!r}) must be an int")
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"axis (={axis}) is out of range for an array with {x.ndim} axes")
-    if x.shape[axis] == 0:
+    index = axis_index("axis", axis, x.ndim)
+    if x.shape[index] == 0:
         raise ValueError(f"axis (={axis}) is empty: shape {x.shape} holds no class")
-    return int(axis) % x.ndim
+    return index
 
 
 def _lines(x: np.ndarray, axis: int) -> np.ndarray:

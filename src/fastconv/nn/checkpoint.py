@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import secrets
+import stat
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, Any] | None = None) -> Path:
-    """Write a model to a file, which is replaced in one step.
+    """Write a model to a file, which is replaced in one step and keeps its permissions.
 
     Parameters
     ----------
@@ -73,9 +74,12 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
     except TypeError as error:
         raise ValueError(f"metadata must hold what JSON can: {error}") from None
     state = model.state_dict()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    real = Path(os.path.realpath(path))
+    temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:
+            if real.exists():
+                temporary.chmod(stat.S_IMODE(real.stat().st_mode))
             if path.suffix == ".npz":
                 arrays: dict[str, Any] = {_KEY: np.frombuffer(text.encode(), np.uint8), **state}
                 np.savez(file, **arrays)
@@ -85,7 +89,7 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
                 file.write(save(state, metadata={_KEY: text}))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, real)
     except OSError as error:
         raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
     finally:

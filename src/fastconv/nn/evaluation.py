@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.geometry import canonical_integer
 from fastconv.nn.losses import CrossEntropyLoss, Loss
 from fastconv.nn.module import Module
 
@@ -44,8 +45,7 @@ def predict(model: Module, x: np.ndarray, *, batch_size: int = 256) -> np.ndarra
     x = np.asarray(x)
     if x.ndim == 0:
         raise ValueError("x must hold a batch of inputs, got a single number")
-    if batch_size < 1:
-        raise ValueError(f"batch_size (={batch_size}) must be at least 1")
+    batch_size = canonical_integer("batch_size", batch_size, 1)
     first = model(x[:batch_size])
     if len(x) <= batch_size:
         return first
@@ -113,7 +113,10 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int) -> np.ndarray:
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     if labels.shape != predictions.shape:
         raise ValueError(f"labels has shape {labels.shape}, predictions has {predictions.shape}")
+    classes = canonical_integer("classes", classes, 1)
     for name, values in (("labels", labels), ("predictions", predictions)):
+        if values.size and values.dtype.kind not in "iu":
+            raise TypeError(f"{name} must hold integers, got dtype {values.dtype}")
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise ValueError(f"{name} must lie in 0..{classes - 1}, got {values.min()}..{values.max()}")
     flat = labels.astype(np.int64).ravel() * classes + predictions.astype(np.int64).ravel()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from fastconv._arguments import number
 from fastconv.nn.module import Parameter
 
 __all__ = ["SCHEDULES", "SGD", "Adam", "Optimizer"]
@@ -80,6 +81,10 @@ class Optimizer:
     def _refresh(self) -> None:
         """Take over arrays that somebody put in place of the views."""
         for parameter, data, grad in self._views:
+            if parameter.data.shape != data.shape:
+                raise ValueError(
+                    f"a parameter changed its shape from {data.shape} to {parameter.data.shape}: make a new optimizer"
+                )
             if parameter.data is not data or parameter.grad is not grad:
                 self._flatten()
                 return
@@ -193,6 +198,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise TypeError(f"betas (={betas!r}) must be a tuple of two numbers")
         self.betas = (_number("betas[0]", betas[0], 0, 1), _number("betas[1]", betas[1], 0, 1))
         self.eps = _number("eps", eps, 0)
         self.steps = 0
@@ -227,8 +234,7 @@ def _aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
 
 
 def _number(name: str, value: float, low: float, high: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} (={value!r}) must be a number")
-    if not low <= value < high:
+    found = number(name, value)
+    if not low <= found < high:
         raise ValueError(f"{name} (={value}) must be at least {low:g}" + (f" and below {high:g}" * (high < math.inf)))
-    return float(value)
+    return found

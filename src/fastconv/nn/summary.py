@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.geometry import AXIS_NAMES, format_positions
+from fastconv.geometry import AXIS_NAMES, canonical_integer, format_positions
 from fastconv.nn.layers import LAYERS
 from fastconv.nn.module import Module
 
@@ -25,7 +25,7 @@ class LayerSummary:
 
     ``operations`` counts multiplications, additions and comparisons for one input. ``connected_parameters`` and
     ``connected_operations`` are those of a fully connected layer (with biases, if this layer has them) of the same
-    input and output; None for layers that are no sums over inputs. ``unused_input`` maps an axis to the positions that
+    input and output; None for layers other than CONV, POOL and FC. ``unused_input`` maps an axis to the positions that
     the layer never reads.
     """
 
@@ -116,9 +116,9 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     >>> row.output_shape, row.operations, row.connected_operations
     ((1, 280, 319), 267960, 16006054680)
     """
-    shape = tuple(input_shape)
-    if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+    if not isinstance(input_shape, (tuple, list)) or not input_shape:
         raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of positive ints, without the batch axis")
+    shape = whole = tuple(canonical_integer("input_shape", n, 1) for n in input_shape)
     rows = []
     for name, layer in _leaves(model):
         try:
@@ -127,9 +127,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
             raise ValueError(f"layer {name!r}: {error}") from error
         rows.append(row)
         shape = row.output_shape
-    return Summary(
-        tuple(input_shape), rows, sum(row.parameters for row in rows), sum(row.operations for row in rows), _kinds()
-    )
+    return Summary(whole, rows, sum(row.parameters for row in rows), sum(row.operations for row in rows), _kinds())
 
 
 def _leaves(model: Module) -> list[tuple[str, Module]]:

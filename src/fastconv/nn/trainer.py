@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.geometry import canonical_integer
 from fastconv.nn.checkpoint import save_checkpoint
 from fastconv.nn.evaluation import check_pair, evaluate
 from fastconv.nn.layers.dropout import Dropout
@@ -94,8 +94,8 @@ class Trainer:
             optimizer = SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
         self.optimizer = optimizer
         self.loss = CrossEntropyLoss() if loss is None else loss
-        self.batch_size = _count("batch_size", batch_size, 1)
-        self.seed = _count("seed", seed, 0)
+        self.batch_size = canonical_integer("batch_size", batch_size, 1)
+        self.seed = canonical_integer("seed", seed, 0)
         if isinstance(schedule, str) and schedule not in SCHEDULES:
             raise ValueError(f"schedule (={schedule!r}) must be one of {', '.join(SCHEDULES)}, or a callable")
         self.schedule = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
@@ -142,7 +142,7 @@ class Trainer:
         """
         x, targets = self._prepare("train", train)
         checked_test = None if test is None else self._prepare("test", test)
-        epochs = _count("epochs", epochs, 1)
+        epochs = canonical_integer("epochs", epochs, 1)
         batches = -(-len(x) // self.batch_size)
         base_lr = self.optimizer.lr
         self.model.reuse_buffers(True)
@@ -208,7 +208,7 @@ class Trainer:
         }
 
     def _prepare(self, name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
-        if not isinstance(pair, tuple) or len(pair) != 2:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{name} must be a tuple (inputs, targets), got {type(pair).__name__}")
         x, targets = np.asarray(pair[0]), np.asarray(pair[1])
         check_pair(f"{name}[0]", x, f"{name}[1]", targets)
@@ -219,13 +219,3 @@ class Trainer:
                 raise TypeError(f"{name}[1] must hold integer labels, got dtype {targets.dtype}")
             targets = targets.astype(np.int64, copy=False)
         return np.ascontiguousarray(x), np.ascontiguousarray(targets)
-
-
-def _count(name: str, value: Any, minimum: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} (={value!r}) must be an int") from None
-    if number < minimum:
-        raise ValueError(f"{name} (={number}) must be at least {minimum}")
-    return number

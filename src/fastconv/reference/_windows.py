@@ -32,12 +32,14 @@ class PoolGeometry:
         dilations = geometry.canonical_spatial("dilation", dilation, rank, 1)
         pairs = geometry.canonical_padding("padding", padding, rank)
         pairs = geometry.resolve_padding(pairs, size, kernel, strides, dilations)
+        out = geometry.pool_output_size(size, kernel, strides, dilations, pairs, ceil_mode=ceil_mode)
+        geometry.check_windows(size, kernel, strides, dilations, pairs, out)
         self.size = unit + tuple(size)
         self.kernel = unit + kernel
         self.stride = unit + strides
         self.dilation = unit + dilations
         self.padding = none + pairs
-        self.out = unit + geometry.pool_output_size(size, kernel, strides, dilations, pairs, ceil_mode=ceil_mode)
+        self.out = unit + out
 
     def taps(self, axis: int, position: int) -> list[int]:
         """Input positions of the window at output `position`, those in the padding included."""
@@ -63,10 +65,10 @@ class PoolGeometry:
 class AdaptiveGeometry:
     """Windows of the adaptive pools: output *i* of *m* covers floor(i n / m) to ceil((i + 1) n / m)."""
 
-    def __init__(self, size: Sequence[int], output_size: int | Sequence[int | None]) -> None:
+    def __init__(self, size: Sequence[int], output_size: int | None | Sequence[int | None]) -> None:
         rank = len(size)
         unit = (1,) * (SPATIAL - rank)
-        wanted = (output_size,) * rank if isinstance(output_size, int) else tuple(output_size)
+        wanted = (output_size,) * rank if output_size is None or isinstance(output_size, int) else tuple(output_size)
         self.size = unit + tuple(size)
         self.out = unit + tuple(n if m is None else m for n, m in zip(size, wanted, strict=True))
 

@@ -107,7 +107,7 @@ def avg_pool_backward(
     return from_volume(dx, rank, dy.dtype)
 
 
-def adaptive_avg_pool(x: np.ndarray, output_size: int | Sequence[int | None]) -> np.ndarray:
+def adaptive_avg_pool(x: np.ndarray, output_size: int | None | Sequence[int | None]) -> np.ndarray:
     """Average pooling to a given output size, in naive loops.
 
     Parameters
@@ -141,7 +141,7 @@ def adaptive_avg_pool(x: np.ndarray, output_size: int | Sequence[int | None]) ->
 
 
 def adaptive_avg_pool_backward(
-    dy: np.ndarray, x_shape: tuple[int, ...], output_size: int | Sequence[int | None]
+    dy: np.ndarray, x_shape: tuple[int, ...], output_size: int | None | Sequence[int | None]
 ) -> np.ndarray:
     """Gradient of `adaptive_avg_pool`, in naive loops.
 

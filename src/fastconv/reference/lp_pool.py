@@ -111,7 +111,7 @@ def lp_pool_backward(
 
 def _norm(plane: np.ndarray, window: list[tuple[int, ...]], p: float) -> float:
     if math.isinf(p):
-        return max(abs(plane[position]) for position in window)
+        return float(np.max([abs(plane[position]) for position in window]))
     total = 0.0
     for position in window:
         total += abs(plane[position]) ** p

@@ -89,7 +89,7 @@ def max_pool_backward(
     return _backward(dy, x, PoolGeometry(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode), ties)
 
 
-def adaptive_max_pool(x: np.ndarray, output_size: int | Sequence[int | None]) -> tuple[np.ndarray, np.ndarray]:
+def adaptive_max_pool(x: np.ndarray, output_size: int | None | Sequence[int | None]) -> tuple[np.ndarray, np.ndarray]:
     """Max pooling to a given output size, in naive loops.
 
     Parameters
@@ -114,7 +114,7 @@ def adaptive_max_pool(x: np.ndarray, output_size: int | Sequence[int | None]) ->
 
 
 def adaptive_max_pool_backward(
-    dy: np.ndarray, x: np.ndarray, output_size: int | Sequence[int | None], *, ties: str = "first"
+    dy: np.ndarray, x: np.ndarray, output_size: int | None | Sequence[int | None], *, ties: str = "first"
 ) -> np.ndarray:
     """Gradient of `adaptive_max_pool`, in naive loops.
 
@@ -180,7 +180,7 @@ def _forward(x: np.ndarray, g: PoolGeometry | AdaptiveGeometry) -> tuple[np.ndar
         best = None
         for position in g.window(output):
             value = volume[n, c][position]
-            if best is None or value > best or (np.isnan(value) and not np.isnan(best)):
+            if _beats(value, best):
                 best = value
                 indices[n, c][output] = flat(position, g.size)
         y[n, c][output] = best
@@ -193,8 +193,11 @@ def _backward(dy: np.ndarray, x: np.ndarray, g: PoolGeometry | AdaptiveGeometry,
     dx = np.zeros(volume.shape)
     for n, c, output in planes(volume, g.out):
         window = g.window(output)
-        largest = max(volume[n, c][position] for position in window)
-        winners = [position for position in window if volume[n, c][position] == largest]
+        largest = volume[n, c][window[0]]
+        for position in window:
+            if _beats(volume[n, c][position], largest):
+                largest = volume[n, c][position]
+        winners = [position for position in window if not _beats(largest, volume[n, c][position])]
         share = gradient[n, c][output]
         if ties == "first":
             winners = winners[:1]
@@ -203,3 +206,8 @@ def _backward(dy: np.ndarray, x: np.ndarray, g: PoolGeometry | AdaptiveGeometry,
         for position in winners:
             dx[n, c][position] += share
     return from_volume(dx, rank, x.dtype)
+
+
+def _beats(value: float, best: float | None) -> bool:
+    """Whether `value` is larger than all before it; a NaN is larger than everything."""
+    return best is None or value > best or bool(np.isnan(value) and not np.isnan(best))

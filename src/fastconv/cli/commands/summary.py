@@ -14,7 +14,11 @@ HELP = "list the layers of a network"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "network", nargs="?", default="lenet5", metavar="NETWORK|FILE", help="a name, or a checkpoint or its folder (default: lenet5)"
+        "network",
+        nargs="?",
+        default="lenet5",
+        metavar="NETWORK|FILE",
+        help="a name, or a checkpoint or its folder (default: lenet5)",
     )
     parser.add_argument("--input", type=shape, metavar="C,H,W", help="shape of one picture (default: the network's)")
     parser.add_argument("--classes", type=count, metavar="N", help="number of classes (default: the network's)")

@@ -107,9 +107,10 @@ def write_image(path: Path, pixels: np.ndarray) -> None:
         picture.save(partial, format=kind)
         partial.replace(path)
     except OSError as error:
+        raise ValueError(f"{path}: cannot be written, {error.strerror or error}") from error
+    finally:
         with suppress(OSError):
             partial.unlink()
-        raise ValueError(f"{path}: cannot be written, {error.strerror or error}") from error
 
 
 def _flatten(picture: Any, image_module: ModuleType) -> Any:

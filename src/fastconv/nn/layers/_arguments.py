@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
+
+from fastconv.geometry import MAX_SIZE, canonical_integer, canonical_padding
 
 CHANNELS_FIRST = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 CHANNELS_LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
@@ -13,20 +14,33 @@ CHANNELS_LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 def positive(name: str, value: Any) -> int:
     """`value` as an int of at least one."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
-    return number
+    return canonical_integer(name, value, 1)
+
+
+def axis(name: str, value: Any) -> int:
+    """`value` as an int; whether there is such an axis shows when an input comes."""
+    return canonical_integer(name, value, -MAX_SIZE)
+
+
+def plain_padding(padding: Any, ndim: int) -> Any:
+    """`padding` as it was spelled, once it is found right, in nothing but names, ints and tuples."""
+    canonical_padding("padding", padding, ndim)
+    return _plain(padding)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(_plain(entry) for entry in value) if isinstance(value, (tuple, list)) else int(value)
 
 
 def float_type(dtype: Any) -> str:
     """Name of a floating type of the engine."""
     name = np.dtype(dtype).name
     if name not in ("float32", "float64"):
-        raise TypeError(f"dtype must be float32 or float64, got {name}")
+        raise TypeError(f"dtype (={name}) must be float32 or float64")
     return name
 
 
@@ -36,7 +50,7 @@ def volume(ndim: int, layout: str | None) -> str:
     if layout is None:
         return choices[0]
     if layout not in choices:
-        raise ValueError(f"layout must be {choices[0]!r} or {choices[1]!r}, got {layout!r}")
+        raise ValueError(f"layout (={layout!r}) must be {choices[0]!r} or {choices[1]!r}")
     return layout
 
 

@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv import functional as F
+from fastconv._arguments import flag
 from fastconv.geometry import (
     Pairs,
     canonical_padding,
     canonical_spatial,
+    check_windows,
     pool_output_size,
     resolve_padding,
     unused_input,
 )
-from fastconv.nn.layers._arguments import channels_of, spatial_of, volume
+from fastconv.nn.layers._arguments import channels_of, plain_padding, spatial_of, volume
 from fastconv.nn.module import Module
 
 
@@ -34,10 +36,9 @@ class WindowPool(Module):
         super().__init__()
         self.kernel_size = canonical_spatial("kernel_size", kernel_size, self.ndim, 1)
         self.stride = self.kernel_size if stride is None else canonical_spatial("stride", stride, self.ndim, 1)
-        canonical_padding("padding", padding, self.ndim)
-        self.padding = padding
+        self.padding = plain_padding(padding, self.ndim)
         self.dilation = canonical_spatial("dilation", dilation, self.ndim, 1)
-        self.ceil_mode = bool(ceil_mode)
+        self.ceil_mode = flag("ceil_mode", ceil_mode)
         self.layout = volume(self.ndim, layout)
         self._call = getattr(F, f"{self.FUNCTION}{self.ndim}d")
         self._call_backward = getattr(F, f"{self.FUNCTION}{self.ndim}d_backward")
@@ -71,6 +72,7 @@ class WindowPool(Module):
         named = canonical_padding("padding", self.padding, self.ndim)
         padding = resolve_padding(named, size, self.kernel_size, self.stride, self.dilation)
         output = pool_output_size(size, self.kernel_size, self.stride, self.dilation, padding, ceil_mode=self.ceil_mode)
+        check_windows(size, self.kernel_size, self.stride, self.dilation, padding, output)
         return size, output, padding, channels
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv import functional as F
-from fastconv.geometry import adaptive_windows
+from fastconv.geometry import adaptive_windows, canonical_integer
 from fastconv.nn.layers._arguments import channels_of, spatial_of, volume
 from fastconv.nn.module import Module
 
@@ -36,11 +36,7 @@ class _AdaptivePool(Module):
         sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,)
         if len(sizes) not in (1, self.ndim):
             raise ValueError(f"output_size (={output_size!r}) must have 1 or {self.ndim} entries")
-        for size in sizes:
-            if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer))):
-                raise TypeError(f"output_size (={output_size!r}) must hold ints or None")
-            if size is not None and size < 1:
-                raise ValueError(f"output_size (={output_size!r}) must be at least 1")
+        sizes = tuple(None if size is None else canonical_integer("output_size", size, 1) for size in sizes)
         self.output_size = sizes if len(sizes) == self.ndim else sizes * self.ndim
         self.layout = volume(self.ndim, layout)
         self._call = getattr(F, f"{self.FUNCTION}{self.ndim}d")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fastconv._arguments import flag
+from fastconv.geometry import canonical_integer
 from fastconv.nn.layers._windows import WindowPool
 
 __all__ = ["AvgPool1d", "AvgPool2d", "AvgPool3d"]
@@ -28,8 +30,10 @@ class _AvgPool(WindowPool):
         *,
         layout: str | None = None,
     ) -> None:
-        self.count_include_pad = bool(count_include_pad)
-        self.divisor_override = divisor_override
+        self.count_include_pad = flag("count_include_pad", count_include_pad)
+        self.divisor_override = (
+            None if divisor_override is None else canonical_integer("divisor_override", divisor_override, 1)
+        )
         super().__init__(kernel_size, stride, padding, 1, ceil_mode, layout)
 
     def _arguments(self) -> dict[str, Any]:
@@ -55,7 +59,7 @@ class AvgPool2d(_AvgPool):
     kernel_size : int or tuple of int
     stride : int or tuple of int, optional
         The kernel size where it is not given.
-    padding : int, tuple, nested pairs or {"valid", "same", "same_lower"}
+    padding : int, tuple, nested pairs or {"valid", "same", "same_lower", "full"}
     ceil_mode : bool
         Round the output size up.
     count_include_pad : bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv import functional as F
+from fastconv._arguments import number
 from fastconv.nn.module import Module
 
 __all__ = ["Dropout"]
@@ -37,11 +38,9 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, *, rng: int | np.random.Generator | None = None) -> None:
         super().__init__()
-        if isinstance(p, bool) or not isinstance(p, (int, float, np.integer, np.floating)):
-            raise TypeError(f"p (={p!r}) must be a number from 0 to 1")
-        if not 0 <= p <= 1:
+        self.p = number("p", p)
+        if not 0 <= self.p <= 1:
             raise ValueError(f"p (={p}) must lie in 0..1")
-        self.p = float(p)
         self.rng = np.random.default_rng(rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional as F
-from fastconv.nn.layers._arguments import positive
+from fastconv.nn.layers._arguments import axis, positive
 from fastconv.nn.module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -35,16 +35,24 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        if start_dim == 0:
-            raise ValueError("start_dim (=0) would merge the batch axis; start at 1 or later")
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = axis("start_dim", start_dim)
+        self.end_dim = axis("end_dim", end_dim)
+        self._keep_batch(0)
+
+    def _keep_batch(self, batch_axis: int) -> None:
+        """Refuse to merge the batch axis, which is 0 or, counted from the end, minus the number of axes."""
+        if self.start_dim == batch_axis:
+            raise ValueError(f"start_dim (={self.start_dim}) would merge the batch axis; start at 1 or later")
+
+    def _flat(self, x: np.ndarray) -> np.ndarray:
+        self._keep_batch(-x.ndim)
+        return F.flatten(x, self.start_dim, self.end_dim)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """`x` in its new shape."""
         if training:
             self._saved = (x.shape,)
-        return F.flatten(x, self.start_dim, self.end_dim)
+        return self._flat(x)
 
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
         """`dy` in the shape of the input."""
@@ -53,7 +61,7 @@ class Flatten(Module):
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The merged axes become their product."""
-        return F.flatten(np.broadcast_to(np.int8(0), (1, *input_shape)), self.start_dim, self.end_dim).shape[1:]
+        return self._flat(np.broadcast_to(np.int8(0), (1, *input_shape))).shape[1:]
 
 
 class Unflatten(Module):
@@ -78,9 +86,9 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
-        if dim == 0:
+        self.dim = axis("dim", dim)
+        if self.dim == 0:
             raise ValueError("dim (=0) would split the batch axis; start at 1 or later")
-        self.dim = dim
         if not isinstance(unflattened_size, (tuple, list)) or not unflattened_size:
             raise TypeError(f"unflattened_size (={unflattened_size!r}) must be a tuple of ints")
         self.unflattened_size = tuple(positive("unflattened_size", size) for size in unflattened_size)

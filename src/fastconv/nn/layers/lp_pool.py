@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from fastconv._arguments import flag, number
 from fastconv.nn.layers._windows import WindowPool
 
 __all__ = ["LPPool1d", "LPPool2d", "LPPool3d"]
@@ -30,12 +29,10 @@ class _LPPool(WindowPool):
         signed: bool = False,
         layout: str | None = None,
     ) -> None:
-        if isinstance(norm_type, bool) or not isinstance(norm_type, (int, float, np.integer, np.floating)):
-            raise TypeError(f"norm_type (={norm_type!r}) must be a number")
-        if not norm_type > 0:
+        self.norm_type = number("norm_type", norm_type)
+        if not self.norm_type > 0:
             raise ValueError(f"norm_type (={norm_type}) must be above 0")
-        self.norm_type = float(norm_type)
-        self.signed = bool(signed)
+        self.signed = flag("signed", signed)
         super().__init__(kernel_size, stride, padding, 1, ceil_mode, layout)
 
     def _arguments(self) -> dict[str, Any]:
@@ -65,7 +62,7 @@ class LPPool2d(_LPPool):
         The kernel size where it is not given.
     ceil_mode : bool
         Round the output size up.
-    padding : int, tuple, nested pairs or {"valid", "same", "same_lower"}
+    padding : int, tuple, nested pairs or {"valid", "same", "same_lower", "full"}
     signed : bool
         PyTorch's formula, which takes x^p without the magnitude.
     layout : {"NCHW", "NHWC"}

@@ -71,7 +71,7 @@ class MaxPool2d(_MaxPool):
     kernel_size : int or tuple of int
     stride : int or tuple of int, optional
         The kernel size where it is not given.
-    padding : int, tuple, nested pairs or {"valid", "same", "same_lower"}
+    padding : int, tuple, nested pairs or {"valid", "same", "same_lower", "full"}
     dilation : int or tuple of int
     ceil_mode : bool
         Round the output size up.

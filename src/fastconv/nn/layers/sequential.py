@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.nn.layers.activation import ReLU
+from fastconv.nn.layers.flatten import Unflatten
 from fastconv.nn.module import Module
 
 __all__ = ["Sequential"]
@@ -33,7 +34,8 @@ class Sequential(Module):
     Raises
     ------
     ValueError
-        If a convolution comes after a fully connected layer without an `Unflatten` to a volume between them.
+        If a convolution comes after a fully connected layer without an `Unflatten` to a volume between them, or one
+        layer stands in two places.
     TypeError
         If something else than a module is given.
 
@@ -59,18 +61,26 @@ class Sequential(Module):
                 raise TypeError(f"layer {name!r} must be a Module, got {layer!r}")
             if not isinstance(name, str) or not name or "." in name:
                 raise ValueError(f"layer name {name!r} must be a non-empty str without dots")
-        if len({id(layer) for layer in named.values()}) < len(named):
-            raise ValueError("a layer stands twice in this Sequential: make one object for each place")
         self._layers = named
+        self._check_places()
         self._check_order()
         self._plan()
+
+    def _check_places(self) -> None:
+        found: dict[int, str] = {}
+        for name, layer in self.named_modules():
+            if found.setdefault(id(layer), name) != name:
+                raise ValueError(
+                    f"layers {found[id(layer)]!r} and {name!r} are one object, which stands twice in this Sequential: "
+                    "make one for each place"
+                )
 
     def _check_order(self) -> None:
         connected = None
         for name, layer in self.named_modules():
             if layer.KIND == "FC":
                 connected = name
-            elif layer.KIND == "UNFLATTEN":
+            elif isinstance(layer, Unflatten) and len(layer.unflattened_size) > 1:
                 connected = None
             elif layer.KIND == "CONV" and connected is not None:
                 raise ValueError(

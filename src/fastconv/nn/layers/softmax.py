@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fastconv import functional as F
+from fastconv.nn.layers._arguments import axis
 from fastconv.nn.module import Module
 
 __all__ = ["Softmax"]
@@ -33,9 +34,7 @@ class Softmax(Module):
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
-        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-            raise TypeError(f"dim (={dim!r}) must be an int")
-        self.dim = int(dim)
+        self.dim = axis("dim", dim)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The probabilities."""

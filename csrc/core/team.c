@@ -1,0 +1,133 @@
+/* team.c: a team of threads for many short regions on machines that others use too.
+ *
+ * An OpenMP region ends when every thread of its pool has arrived, also one that the system has not let run since, so on a
+ * busy machine each call costs a time slice (LeNet-5 step, two threads, two other busy processes: 3 ms became 10 to 30).
+ * Here the caller publishes the region, works on it at once, and at the end waits only for workers that hold a task. A
+ * worker spins for a moment after its last region, then sleeps, so it also wakes with the credit of one that slept. */
+#define _GNU_SOURCE
+#include "core/team.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "core/cpu.h"
+
+enum { MAX_HELPERS = 1024, LOOKS_PER_CLOCK = 32 };
+
+/* Longer than the Python between two layers, shorter than what a neighbour would notice. */
+static const int64_t spin_nanoseconds = 50000;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t published = PTHREAD_COND_INITIALIZER;
+static fc_region *current;
+static int places; /* workers that may still join the current region */
+static int joined; /* numbers given to workers of the current region */
+static int sleeping;
+static atomic_int made;
+static atomic_uint generation; /* of published regions */
+static atomic_int inside;      /* workers between joining and leaving */
+
+void fc_region_drain(fc_region *region, int worker) {
+    for (;;) {
+        const int64_t index = atomic_fetch_add_explicit(&region->next, 1, memory_order_relaxed);
+        if (index >= region->tasks) return;
+        region->task(region->ctx, index, worker);
+    }
+}
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Looks for a region newer than `seen` for a moment, unless the team is larger than the machine. */
+static void spin(unsigned seen) {
+    if (made >= fc_usable_cpus()) return;
+    const int64_t end = now() + spin_nanoseconds;
+    do {
+        for (int look = 0; look < LOOKS_PER_CLOCK; ++look) {
+            if (atomic_load_explicit(&generation, memory_order_acquire) != seen) return;
+            pause_briefly();
+        }
+    } while (now() < end);
+}
+
+static void *work(void *argument) {
+    unsigned seen = (unsigned)(uintptr_t)argument;
+    for (;;) {
+        spin(seen);
+        pthread_mutex_lock(&lock);
+        while (atomic_load(&generation) == seen) {
+            ++sleeping;
+            pthread_cond_wait(&published, &lock);
+            --sleeping;
+        }
+        seen = atomic_load(&generation);
+        fc_region *region = places > 0 ? current : NULL;
+        int worker = 0;
+        if (region) {
+            --places;
+            worker = ++joined;
+            atomic_fetch_add(&inside, 1);
+        }
+        pthread_mutex_unlock(&lock);
+        if (!region) continue;
+        fc_region_drain(region, worker);
+        atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Threads start with the generation before the one about to be published. */
+static void grow(int helpers) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    for (pthread_t thread; made < helpers; ++made)
+        if (pthread_create(&thread, &attributes, work, (void *)(uintptr_t)atomic_load(&generation)) != 0) break;
+    pthread_attr_destroy(&attributes);
+}
+
+void fc_team_run(fc_region *region, int workers) {
+    const int helpers = workers - 1 < MAX_HELPERS ? workers - 1 : MAX_HELPERS;
+    if (made < helpers) grow(helpers);
+    pthread_mutex_lock(&lock);
+    current = region;
+    places = helpers;
+    joined = 0;
+    atomic_fetch_add(&generation, 1);
+    if (sleeping > 0) pthread_cond_broadcast(&published);
+    pthread_mutex_unlock(&lock);
+
+    fc_region_drain(region, 0);
+
+    pthread_mutex_lock(&lock);
+    current = NULL;
+    places = 0;
+    pthread_mutex_unlock(&lock);
+    for (int look = 0; atomic_load_explicit(&inside, memory_order_acquire) > 0; ++look) {
+        if (look < 1000) {
+            pause_briefly();
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+void fc_team_forget(void) {
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&published, NULL);
+    current = NULL;
+    places = joined = made = sleeping = 0;
+    atomic_store(&inside, 0);
+}
