@@ -1,7 +1,8 @@
 /* fastconv.h: the engine's whole public interface, and the only header Cython includes.
  *
  * A descriptor says *what* is computed, a plan says *how* (algorithm, blocking, workspace), execute runs it.
- * One- and two-dimensional problems are three-dimensional ones with unit axes: spatial arrays hold depth, height, width.
+ * One- and two-dimensional problems are three-dimensional ones with unit axes: spatial arrays hold depth, height,
+ * width.
  * Tensors are addressed by element strides, so channels-first, channels-last and any view of them are the same code.
  * Nothing here prints, exits or aborts; every call that can fail returns an fc_status. */
 #ifndef FASTCONV_H
@@ -70,8 +71,8 @@ void fc_scratch_trim(void);          /* gives them back */
 
 /* forward:           y[n,o,p] = epilogue( sum_{c,k} x[n,c, p*stride + k*dilation - pad] * w[o,c,k] )   (groups apart)
  * backward_data:     x (=dx) from y (=dy) and w; the epilogue applies to x, so it is transposed convolution as well
- * backward_weights:  w (=dw) from x and y (=dy); bias (=db) if given
- * flip reverses the spatial axes of w. Strides count elements: x (n,c,d,h,w), y (n,c,d,h,w), w (o, i/groups, kd,kh,kw). */
+ * backward_weights:  w (=dw) from x and y (=dy); bias (=db) if given; no epilogue
+ * flip reverses the spatial axes of w. Strides count elements: x and y (n,c,d,h,w), w (o, i/groups, kd,kh,kw). */
 typedef struct fc_conv_desc {
     uint32_t struct_size; /* sizeof(fc_conv_desc): later versions append fields */
     fc_pass pass;
@@ -136,7 +137,8 @@ typedef enum fc_pool_ties { FC_TIES_FIRST, FC_TIES_SPLIT, FC_TIES_ALL } fc_pool_
 
 /* Windows: output index p covers p*stride + k*dilation - pad, clipped to the input; adaptive windows are
  * floor(p*in/out) .. ceil((p+1)*in/out) and ignore kernel, stride, dilation, pad.
- * forward: y (and indices for max) from x. backward_data: dx from dy, and x (max without indices, lp), indices (max), y (lp).
+ * forward: y (and indices for max) from x. backward_data: dx from dy, and x (max without indices, lp), indices (max),
+ * y (lp).
  * unpool: forward scatters x to y at indices; backward gathers dy at indices into dx.
  * Indices are flat within one input plane (d*ih + h)*iw + w. */
 typedef struct fc_pool_desc {
@@ -155,7 +157,7 @@ typedef struct fc_pool_desc {
     int count_include_pad;
     int64_t divisor; /* avg: 0 = size of the window, else this */
     double p;        /* lp: (sum |x|^p)^(1/p), p = INFINITY is max |x| */
-    int lp_signed; /* lp: PyTorch's formula sign(s)*relu(|s|) with s the mean of x^p times the kernel size, then ^(1/p) */
+    int lp_signed;   /* lp: PyTorch's formula (sign(s)*relu(|s|))^(1/p), s the mean of x^p times the kernel size */
 } fc_pool_desc;
 
 typedef struct fc_pool_args {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import cases_pool
 import numpy as np
 import oracles
 import pytest
@@ -10,6 +13,7 @@ from cases import EDGES, GROUPS, LAYERS, RANKS, by_id, transposed_cases
 from fastconv import reference
 
 SMALL = [c for c in LAYERS + GROUPS + EDGES + RANKS if np.prod(c.weight_shape) * np.prod(c.size) < 40_000]
+POOLS = [case for case in cases_pool.CASES if np.prod(case.shape) < 400 and "spp" not in case.id]
 BORDERS = ["zeros", 0.5, "reflect", "symmetric", "edge", "wrap"]
 
 
@@ -114,6 +118,39 @@ def test_pools_against_windows_written_out():
         [0] * 3,
         [0] * 3,
     ]
+
+
+@pytest.mark.parametrize("case", POOLS, ids=lambda case: case.id)
+def test_pool_oracle_equals_reference(case):
+    sliding = "output_size" not in case.options
+    prefix = "" if sliding else "adaptive_"
+    for values in ("tied", "wild"):
+        for ties in ("first", "split", "all"):
+            x, dy, dx = cases_pool.expected(case, "max_pool_backward", values, ties)
+            backward = getattr(reference, f"{prefix}max_pool_backward")
+            np.testing.assert_allclose(backward(dy, x, **case.options, ties=ties), dx, rtol=1e-12, atol=1e-12)
+        y, indices = getattr(reference, f"{prefix}max_pool")(x, **case.options)
+        for found, wanted in zip((y, indices), cases_pool.expected(case, "max_pool", values)[1], strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    x, y = cases_pool.expected(case, "avg_pool", "random")
+    np.testing.assert_allclose(getattr(reference, f"{prefix}avg_pool")(x, **case.options), y, rtol=1e-12)
+    _, dy, dx = cases_pool.expected(case, "avg_pool_backward", "random")
+    backward = getattr(reference, f"{prefix}avg_pool_backward")
+    np.testing.assert_allclose(backward(dy, case.shape, **case.options), dx, rtol=1e-11, atol=1e-12)
+    for p in (1, 2.5, math.inf) if sliding else ():
+        x, y = cases_pool.expected(case, "lp_pool", "sparse", p)
+        np.testing.assert_allclose(reference.lp_pool(x, p, **case.options), y, rtol=1e-12)
+        _, dy, dx = cases_pool.expected(case, "lp_pool_backward", "sparse", p)
+        np.testing.assert_allclose(reference.lp_pool_backward(dy, x, p, **case.options), dx, rtol=1e-11, atol=1e-12)
+
+
+def test_pool_reference_refuses_windows_of_padding_and_keeps_nan():
+    x = np.array([[[[1.0, np.nan], [3.0, 2.0]]]])
+    assert np.isnan(reference.lp_pool(x, math.inf, 2)).all()
+    assert reference.adaptive_avg_pool(x, None).shape == x.shape
+    for pool in (reference.max_pool, reference.avg_pool):
+        with pytest.raises(ValueError, match="wholly in the padding"):
+            pool(x, 2, padding=2)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

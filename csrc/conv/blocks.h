@@ -16,8 +16,8 @@ typedef struct fc_block {
     int64_t start[FC_SPATIAL], rows, columns;
 } fc_block;
 
-/* What fc_blocks_fit aims at: a tile of `channels` and scratch rows of `filters` within `elements`, but no block of fewer
- * than these rows and columns. */
+/* What fc_blocks_fit aims at: a tile of `channels` and scratch rows of `filters` within `elements`, but no block of
+ * fewer than these rows and columns. */
 typedef struct fc_block_aim {
     int64_t channels, filters, elements;
     int64_t rows, columns;

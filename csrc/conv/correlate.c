@@ -1,8 +1,8 @@
 /* correlate.c: reads a descriptor into phases, and packs weights.
  *
- * A stride of s picks one of s sets of taps along its axis; phases are the combinations over the three axes and share the
- * sets. Packed weights stand phase by phase, group by group, in blocks of mr filters, in the order the register tile reads
- * them. */
+ * A stride of s picks one of s sets of taps along its axis; phases are the combinations over the three axes and
+ * share the sets. Packed weights stand phase by phase, group by group, in blocks of mr filters, in the order the
+ * register tile reads them. */
 #include "conv/correlate.h"
 
 #include <stdlib.h>

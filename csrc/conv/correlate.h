@@ -1,7 +1,7 @@
 /* correlate.h: forward and backward_data as one thing: a set of correlations of a source with packed weights.
  *
- * forward is one correlation of x. backward_data with strides is one per residue of the input position modulo the stride
- * ("phase"), each a stride-1 correlation of dy with the taps of that residue, so no zero is ever multiplied. */
+ * forward is one correlation of x. backward_data with strides is one per residue of the input position modulo the
+ * stride ("phase"), each a stride-1 correlation of dy with the taps of that residue, so no zero is ever multiplied. */
 #ifndef FC_CONV_CORRELATE_H
 #define FC_CONV_CORRELATE_H
 

@@ -1,12 +1,12 @@
-/* direct.c: convolution by register tiles on a small padded copy of the source, for every stride, dilation, border, group
- * and layout.
+/* direct.c: convolution by register tiles on a small padded copy of the source, for every stride, dilation, border,
+ * group and layout.
  *
  * A task takes one block of outputs of one image and group: it fills the tile, then for each strip of xr vectors of
- * flattened outputs, each block of channels whose part of the tile fits L1, and each mr filters, runs the register kernel;
- * sums between channel blocks rest in a scratch row per filter, from which finished rows are copied out. Tile and scratch
- * fit half of L2. Where there are too few blocks to keep many threads busy, the filters are shared out as well and the
- * tiles are filled beforehand, once for all of them. Wins for kernels larger than 1x1 with more than one filter per group.
- * backward_weights is in weights.c. */
+ * flattened outputs, each block of channels whose part of the tile fits L1, and each mr filters, runs the register
+ * kernel; sums between channel blocks rest in a scratch row per filter, from which finished rows are copied out.
+ * Tile and scratch fit half of L2. Where there are too few blocks to keep many threads busy, the filters are shared
+ * out as well and the tiles are filled beforehand, once for all of them. Wins for kernels larger than 1x1 with more
+ * than one filter per group. backward_weights is in weights.c. */
 #include <stdlib.h>
 
 #include "conv/blocks.h"

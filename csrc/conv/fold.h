@@ -1,7 +1,7 @@
 /* fold.h: the gradient through a border that copies elements (reflect, symmetric, edge, wrap).
  *
- * Every algorithm computes the gradient of one padded image; the fold then adds each border position to the element it is
- * a copy of. Algorithms know nothing of it: they see a descriptor of one image without padding. */
+ * Every algorithm computes the gradient of one padded image; the fold then adds each border position to the element
+ * it is a copy of. Algorithms know nothing of it: they see a descriptor of one image without padding. */
 #ifndef FC_CONV_FOLD_H
 #define FC_CONV_FOLD_H
 

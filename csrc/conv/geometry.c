@@ -1,8 +1,8 @@
 /* geometry.c: where the taps of a pass fall, one axis at a time.
  *
- * The three passes read their source in one form, position = output*step + offset[tap]. A stride of the forward pass is the
- * step, and the tile undoes it by storing residues apart. A stride of backward_data picks taps instead: each residue of
- * the input position modulo the stride has taps of its own, found in one walk over the kernel. */
+ * The three passes read their source in one form, position = output*step + offset[tap]. A stride of the forward pass
+ * is the step, and the tile undoes it by storing residues apart. A stride of backward_data picks taps instead: each
+ * residue of the input position modulo the stride has taps of its own, found in one walk over the kernel. */
 #include "conv/geometry.h"
 
 #include <stdlib.h>
@@ -48,8 +48,8 @@ static fc_status allocate(fc_axis *axis, int64_t taps) {
     return FC_OK;
 }
 
-/* Derives low, phases and indices from the offsets. They ascend evenly, so the residues come round: from the first that was
- * met before, phases repeat. */
+/* Derives low, phases and indices from the offsets. They ascend evenly, so the residues come round: from the first
+ * that was met before, phases repeat. */
 static void number_phases(fc_axis *axis) {
     if (axis->taps == 0) return;
     axis->low = axis->offset[0];

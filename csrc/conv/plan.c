@@ -1,6 +1,6 @@
-/* plan.c: checks a descriptor, asks every row of the list, keeps the cheapest, and runs it with scratch from the caller or
- * the pool. The choice looks at the descriptor, the ISA and the cache sizes only, so the same question has the same answer
- * in every run and for every number of threads. */
+/* plan.c: checks a descriptor, asks every row of the list, keeps the cheapest, and runs it with scratch from the
+ * caller or the pool. The choice looks at the descriptor, the ISA and the cache sizes only, so the same question has
+ * the same answer in every run and for every number of threads. */
 #include "conv/plan.h"
 
 #include <math.h>
@@ -31,8 +31,8 @@ const char *fc_conv_algorithm_name(int row) { return row >= 0 && row < ROWS ? al
 
 static int multiply(int64_t *product, int64_t factor) { return !__builtin_mul_overflow(*product, factor, product); }
 
-/* Sizes that make no sense are invalid; products that cannot be counted overflow. With one output along an axis every stride
- * past the kernel's reach means the same: it is bounded, so that products of strides stay small. */
+/* Sizes that make no sense are invalid; products that cannot be counted overflow. With one output along an axis
+ * every stride past the kernel's reach means the same: it is bounded, so that products of strides stay small. */
 static fc_status check_sizes(fc_conv_desc *d) {
     if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups)
         return FC_INVALID;

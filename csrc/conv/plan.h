@@ -1,5 +1,6 @@
-/* plan.h: what algorithms and the planner share. An algorithm is one row of algorithms.inc: plan() says whether it takes a
- * descriptor and fills in blocking, memory and cost; execute() runs it; release() frees what plan() kept in state. */
+/* plan.h: what algorithms and the planner share. An algorithm is one row of algorithms.inc: plan() says whether it
+ * takes a descriptor and fills in blocking, memory and cost; execute() runs it; release() frees what plan() kept in
+ * state. */
 #ifndef FC_CONV_PLAN_H
 #define FC_CONV_PLAN_H
 

@@ -1,9 +1,10 @@
 /* pointwise.c: 1x1 convolution with unit stride as a matrix product, filters x channels times channels x pixels.
  *
- * Pixels of an image are one run (rows must follow each other in memory, in either layout). A task copies strips of xr
- * vectors of pixels into a panel [channels][strip], aligned and free of set conflicts, and multiplies them by mr filters at
- * a time; whole strips of a channels-first output are written where they belong, with no scratch between. Channel blocks
- * keep the panel in L1. Wins for every 1x1 layer; backward_data is the same product with the weights read the other way. */
+ * Pixels of an image are one run (rows must follow each other in memory, in either layout). A task copies strips of
+ * xr vectors of pixels into a panel [channels][strip], aligned and free of set conflicts, and multiplies them by mr
+ * filters at a time; whole strips of a channels-first output are written where they belong, with no scratch between.
+ * Channel blocks keep the panel in L1. Wins for every 1x1 layer; backward_data is the same product with the weights
+ * read the other way. */
 #include <stdlib.h>
 
 #include "conv/correlate.h"

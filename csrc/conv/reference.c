@@ -1,6 +1,6 @@
-/* reference.c: the definition as loops over any strides, types, borders and epilogues, summed in double. It is the last row
- * of the list, takes everything, and is what the fast rows are tested against from C. One task per (image, channel) of the
- * tensor that is written, so every element is summed by one thread in one order. */
+/* reference.c: the definition as loops over any strides, types, borders and epilogues, summed in double. It is the
+ * last row of the list, takes everything, and is what the fast rows are tested against from C. One task per (image,
+ * channel) of the tensor that is written, so every element is summed by one thread in one order. */
 #include <math.h>
 
 #include "conv/geometry.h"

@@ -1,7 +1,7 @@
 /* tile.c: layout and filling of the padded tile.
  *
- * Planes are filled line by line: the run of a line that lies inside the image is copied in one go, and what lies outside
- * is the constant, or an element that the border copies, found one at a time because there are few. */
+ * Planes are filled line by line: the run of a line that lies inside the image is copied in one go, and what lies
+ * outside is the constant, or an element that the border copies, found one at a time because there are few. */
 #include "conv/tile.h"
 
 #include "conv/plan.h"
@@ -46,7 +46,8 @@ static void clip(int64_t first, int64_t step, int64_t count, int64_t size, int64
     *inside = fc_max(0, end - *lead);
 }
 
-/* One plane: dst[r*pitch + i] = position (row + r*row_step, column + i*column_step) of the image at src, or the constant. */
+/* One plane: dst[r*pitch + i] = position (row + r*row_step, column + i*column_step) of the image at src, or the
+ * constant. */
 static void fill_constant(const fc_tile *tile, const fc_source *s, const fc_kernels *kernels, const void *src,
                           int64_t row, int64_t column, int64_t rows, void *dst) {
     const size_t size = kernels->element;

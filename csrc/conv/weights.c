@@ -1,8 +1,9 @@
 /* weights.c: dw[o][c][k] = sum over images and outputs p of dy[o][p] * x[c][p*stride + k*dilation - pad].
  *
- * x goes into the same padded tile as in the forward pass and dy into rows of the same pitch, zero between rows, so each
- * weight is a dot product of two contiguous runs; a register tile takes dot_mr filters by dot_tr (channel, tap) pairs at a
- * time. Small images go into the tile several at a time, so that a register tile is summed up less often. A task owns a chunk of filters and a fixed share ("part") of the images and row blocks; parts are added in order
+ * x goes into the same padded tile as in the forward pass and dy into rows of the same pitch, zero between rows, so
+ * each weight is a dot product of two contiguous runs; a register tile takes dot_mr filters by dot_tr (channel, tap)
+ * pairs at a time. Small images go into the tile several at a time, so that a register tile is summed up less often.
+ * A task owns a chunk of filters and a fixed share ("part") of the images and row blocks; parts are added in order
  * at the end. Chunks and parts follow from the shape alone, so the bits do not depend on the number of threads.
  * accuracy="strict" sums row by row, so that a NaN between rows meets no zero of dy. */
 #include "conv/weights.h"

@@ -1,5 +1,5 @@
-/* cpu.c: CPU name, caches and how many CPUs this process may use. Linux tells through sysconf and /sys; where nothing is
- * told, the sizes of a small current core stand in, so that plans stay reasonable and repeatable. */
+/* cpu.c: CPU name, caches and how many CPUs this process may use. Linux tells through sysconf and /sys; where
+ * nothing is told, the sizes of a small current core stand in, so that plans stay reasonable and repeatable. */
 #define _GNU_SOURCE
 #include "core/cpu.h"
 

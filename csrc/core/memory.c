@@ -1,4 +1,5 @@
-/* memory.c: the scratch pool. Released blocks are kept for the next call; at most KEEP of them, the smallest given up first. */
+/* memory.c: the scratch pool. Released blocks are kept for the next call; at most KEEP of them, the smallest given
+ * up first. */
 #include "core/memory.h"
 
 #include <pthread.h>

@@ -7,8 +7,8 @@
 
 enum { FC_ALIGN = 64 };
 
-/* A block of at least `bytes`, uninitialised; NULL when memory is short. Blocks come from a pool of a few recycled ones,
- * so the pool's size is that of the largest calls, not of the number of shapes seen. */
+/* A block of at least `bytes`, uninitialised; NULL when memory is short. Blocks come from a pool of a few recycled
+ * ones, so the pool's size is that of the largest calls, not of the number of shapes seen. */
 void *fc_scratch_acquire(size_t bytes);
 void fc_scratch_release(void *block);
 

@@ -9,7 +9,8 @@ static inline int64_t fc_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 static inline int64_t fc_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t fc_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* a * b of two sizes, or 2^31 where that is less: offsets of 32 bits end there, so larger sizes need not be told apart. */
+/* a * b of two sizes, or 2^31 where that is less: offsets of 32 bits end there, so larger sizes need not be told
+ * apart. */
 static inline int64_t fc_capped_product(int64_t a, int64_t b) {
     const int64_t cap = (int64_t)INT32_MAX + 1;
     int64_t product;

@@ -1,10 +1,10 @@
 /* parallel.c: parallel_for over a team of our own, over OpenMP's pool, or serial.
  *
- * The team (team.h) is the default: on a machine that others use too it is several times faster than OpenMP's pool, and on a
- * quiet one as fast. FASTCONV_POOL=openmp asks for OpenMP's, to compare. A build without OpenMP is serial. A caller that
- * finds the threads busy (another Python thread is inside a call), or that is itself inside a parallel region, works alone.
- * No thread survives fork(): in a child everything is serial until fc_set_threads is called there, and then the child has a
- * team of new threads, never the parent's OpenMP pool. */
+ * The team (team.h) is the default: on a machine that others use too it is several times faster than OpenMP's pool,
+ * and on a quiet one as fast. FASTCONV_POOL=openmp asks for OpenMP's, to compare. A build without OpenMP is serial.
+ * A caller that finds the threads busy (another Python thread is inside a call), or that is itself inside a parallel
+ * region, works alone. No thread survives fork(): in a child everything is serial until fc_set_threads is called
+ * there, and then the child has a team of new threads, never the parent's OpenMP pool. */
 #define _GNU_SOURCE
 #include "core/parallel.h"
 

@@ -18,8 +18,8 @@ typedef struct fc_region {
 /* Claims and runs tasks until none is left. */
 void fc_region_drain(fc_region *region, int worker);
 
-/* Runs the region on the caller (worker 0) and at most workers - 1 threads of the team, made when first needed. One caller at
- * a time. */
+/* Runs the region on the caller (worker 0) and at most workers - 1 threads of the team, made when first needed. One
+ * caller at a time. */
 void fc_team_run(fc_region *region, int workers);
 
 /* For the child of a fork(): its team has no threads yet. */

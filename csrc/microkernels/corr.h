@@ -1,8 +1,9 @@
-/* corr.h: the register tile of convolution. mr output channels by xr vectors of neighbouring outputs stay in registers
- * while the sum runs over channels and taps: per step xr unaligned loads of the padded tile and mr broadcast weights feed
- * mr*xr multiply-adds. The offsets say where each (channel, tap) starts in the tile, so stride, dilation and the number of
- * axes are the tile's business and this loop has no branch. Each lane adds in the order of k: tiling never changes bits.
- * Tiles: 8x3 with 32 registers, 4x3 with 16 (Georganas et al., arXiv 1808.05567, blocks the same way over pixels). */
+/* corr.h: the register tile of convolution. mr output channels by xr vectors of neighbouring outputs stay in
+ * registers while the sum runs over channels and taps: per step xr unaligned loads of the padded tile and mr
+ * broadcast weights feed mr*xr multiply-adds. The offsets say where each (channel, tap) starts in the tile, so
+ * stride, dilation and the number of axes are the tile's business and this loop has no branch. Each lane adds in the
+ * order of k: tiling never changes bits. Tiles: 8x3 with 32 registers, 4x3 with 16 (Georganas et al., arXiv
+ * 1808.05567, blocks the same way over pixels). */
 
 static inline vec fc_finish_vec(vec v, const fc_finish *finish, int m) {
     if (finish->bias) v = vadd(v, vbroadcast(((const real *)finish->bias)[m]));

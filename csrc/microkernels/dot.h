@@ -1,6 +1,7 @@
-/* dot.h: the register tile of backward-weights and of products of row-major matrices. mr rows of a against tr rows of b
- * (each starting at its own offset), summed along the contiguous axis and over runs that lie apart (rows, or small images);
- * mr*tr partial sums stay in vector lanes and meet once, at the end. Tiles: 4x6 with 32 registers, 3x4 with 16. */
+/* dot.h: the register tile of backward-weights and of products of row-major matrices. mr rows of a against tr rows
+ * of b (each starting at its own offset), summed along the contiguous axis and over runs that lie apart (rows, or
+ * small images); mr*tr partial sums stay in vector lanes and meet once, at the end. Tiles: 4x6 with 32 registers,
+ * 3x4 with 16. */
 
 /* mr and tr are constants where this is inlined, so the loops over them unroll and acc lives in registers. */
 static inline __attribute__((always_inline)) void fc_dot_tile(const int mr, const int tr, const fc_runs *runs,

@@ -1,5 +1,6 @@
-/* kernels.h: the table of leaf kernels, one per ISA and element type. Drivers hold a pointer to one table and never see a
- * vector. Pointers are untyped because the same drivers serve float32 and float64; counts and strides are in elements. */
+/* kernels.h: the table of leaf kernels, one per ISA and element type. Drivers hold a pointer to one table and never
+ * see a vector. Pointers are untyped because the same drivers serve float32 and float64; counts and strides are in
+ * elements. */
 #ifndef FC_KERNELS_H
 #define FC_KERNELS_H
 
@@ -32,8 +33,8 @@ typedef struct fc_runs {
     int64_t runs, count, a_step, b_step;
 } fc_runs;
 
-/* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum over runs and q < count of a[m*lda + q] * b[off[t] + q],  m < mr, t < tr; nothing
- * is read past count. */
+/* dot[mr-1][tr-1]: out[m*ldo + t] (+)= sum over runs and q < count of a[m*lda + q] * b[off[t] + q],  m < mr, t < tr;
+ * nothing is read past count. */
 typedef void (*fc_dot_fn)(const fc_runs *runs, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
                           int64_t ldo, int first);
 

@@ -82,8 +82,9 @@ static void FC_NAME(fc_column_sums)(int64_t rows, int64_t count, int64_t ld, con
 }
 
 /* exp(v) for v <= 0 (NaN stays): v = n log(2) + r, exp(v) = 2^n exp(r), |r| <= log(2) / 2. Adding and taking away
- * 1.5 * 2^(mantissa bits) rounds to the integer n and leaves n in the low bits. The Taylor sum ends below half an ulp.
- * 2^n goes in as two factors, so that results fade into the subnormal numbers. Plain C, for the compiler to vectorise. */
+ * 1.5 * 2^(mantissa bits) rounds to the integer n and leaves n in the low bits. The Taylor sum ends below half an
+ * ulp. 2^n goes in as two factors, so that results fade into the subnormal numbers. Plain C, for the compiler to
+ * vectorise. */
 #if FC_F64
 typedef uint64_t fc_bits;
 #define FC_EXP_MANTISSA 52

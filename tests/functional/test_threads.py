@@ -195,7 +195,11 @@ def test_both_pools_give_the_same_bits_and_survive_a_fork():
     for pool in ("team", "openmp", ""):
         environment = {**os.environ, "FASTCONV_POOL": pool}
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", POOL_REPORT], env=environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-W", "ignore", "-c", POOL_REPORT],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         bits |= set(done.stdout.split())

@@ -1,6 +1,7 @@
 """Checkpoints: whole or not at all, readable on their own, and no bad file does more than raise one ValueError."""
 
 import json
+import os
 import pickle
 import zipfile
 
@@ -132,6 +133,37 @@ def test_interrupted_write_leaves_the_old_file(path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
+def test_the_new_file_has_the_old_ones_permissions_and_place(path):
+    nn.save_checkpoint(path, nn.Linear(3, 2, rng=0))
+    path.chmod(0o640)
+    link = path.with_name(f"link{path.suffix}")
+    link.symlink_to(path)
+    assert nn.save_checkpoint(link, nn.Linear(3, 2, rng=1)) == link
+    assert link.is_symlink() and path.stat().st_mode & 0o777 == 0o640
+    np.testing.assert_array_equal(nn.load_checkpoint(path).model.weight.data, nn.Linear(3, 2, rng=1).weight.data)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(np.int64(1), 2, np.array([3, 2]), padding=np.array([1, 0]), rng=0),
+        nn.ConvTranspose1d(1, 2, 3, padding=[np.int32(1)], rng=0),
+        nn.AvgPool2d(2, padding=((np.int64(0), 1), 0), divisor_override=np.int64(3), ceil_mode=np.True_),
+        nn.LPPool1d(np.float32(2), 2),
+        nn.AdaptiveMaxPool2d((np.int64(2), None)),
+        nn.Flatten(np.int64(1), np.int8(-1)),
+        nn.Unflatten(np.int64(1), (np.int64(2), 2)),
+        nn.Softmax(np.int64(1)),
+        nn.Dropout(np.float64(0.5)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_arguments_from_numpy_are_saved_as_plain_ones(path, layer):
+    nn.save_checkpoint(path, nn.Sequential(layer))
+    assert nn.load_checkpoint(path).model[0].config() == layer.config()
+
+
 def test_unwritable_places(tmp_path, suffix):
     (tmp_path / "file").write_text("")
     for folder in ("missing", "file"):
@@ -152,6 +184,8 @@ def test_only_known_layers_can_be_saved(path):
     class Mine(nn.ReLU):
         pass
 
+    with pytest.raises(TypeError, match="model"):
+        nn.save_checkpoint(path, {"weight": np.zeros(3)})
     with pytest.raises(ValueError, match="'1', a Mine"):
         nn.save_checkpoint(path, nn.Sequential(nn.Linear(3, 2), Mine()))
     assert not path.exists()

@@ -362,6 +362,11 @@ def test_state_dict_is_checked_before_anything_changes():
             np.testing.assert_array_equal(value, before[name])
 
 
+def test_state_must_be_a_mapping():
+    with pytest.raises(TypeError, match="state must map"):
+        nn.Linear(2, 2).load_state_dict(None)
+
+
 def test_state_dict_holds_copies():
     layer = nn.Linear(3, 2, rng=0)
     state = layer.state_dict()

@@ -112,6 +112,14 @@ def test_replaced_arrays_are_taken_over():
     np.testing.assert_allclose(held[0].data, np.full((3, 2), 0.5 - 0.5 * 1.9))
 
 
+def test_a_parameter_may_not_change_its_shape():
+    held = parameters()
+    optimizer = nn.SGD(held, lr=0.5, momentum=0.9)
+    held[0].data = np.ones((2, 2))
+    with pytest.raises(ValueError, match="new optimizer"):
+        optimizer.step()
+
+
 def test_a_second_optimizer_takes_over():
     held = parameters()
     first, second = nn.SGD(held, lr=1.0), nn.SGD(held, lr=1.0)
@@ -158,6 +166,8 @@ def test_step_allocates_nothing_large():
         (lambda: nn.SGD(parameters(), nesterov=True), ValueError, "nesterov"),
         (lambda: nn.SGD(parameters(), weight_decay=-1), ValueError, "weight_decay"),
         (lambda: nn.Adam(parameters(), betas=(0.9, 1.0)), ValueError, r"betas\[1\]"),
+        (lambda: nn.Adam(parameters(), betas=0.9), TypeError, "betas"),
+        (lambda: nn.Adam(parameters(), betas=(0.9,)), TypeError, "betas"),
         (lambda: nn.Adam(parameters(), eps=-1), ValueError, "eps"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from fastconv import nn
@@ -141,8 +142,14 @@ def test_text_and_data():
 @pytest.mark.parametrize(
     ("shape", "match"),
     [((1, 28), "layer 'conv1'"), ((3, 28, 28), "layer 'conv1'"), ((1, 32, 32), "layer 'fc1'"), ((), "input_shape"),
-     ((1, 0, 28), "input_shape"), ((1, 28.0, 28), "input_shape")],
+     ((1, 0, 28), "input_shape"), (28, "input_shape")],
 )  # fmt: skip
 def test_bad_shapes(shape, match):
     with pytest.raises(ValueError, match=match):
         nn.summary(nn.zoo.build("lenet5"), shape)
+
+
+def test_shapes_are_ints_of_any_kind():
+    assert nn.summary(nn.ReLU(), [np.int64(3), 4]).input_shape == (3, 4)
+    with pytest.raises(TypeError, match="input_shape"):
+        nn.summary(nn.ReLU(), (1, 28.0))

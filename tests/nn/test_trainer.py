@@ -206,6 +206,12 @@ def test_regression():
     np.testing.assert_allclose(model.weight.data, [[1, -2, 0.5]], atol=0.05)
 
 
+def test_targets_are_of_the_inputs_type():
+    trainer = nn.Trainer(nn.Linear(3, 1, rng=0), loss=nn.MSELoss())
+    with pytest.raises(TypeError, match=r"train\[1\] is float64 but train\[0\] is float32"):
+        trainer.fit((np.zeros((4, 3), np.float32), np.zeros((4, 1))), epochs=1)
+
+
 def test_float64_trains():
     x, labels = stripes(32, dtype=np.float64)
     assert math.isfinite(nn.Trainer(network(dtype="float64")).fit((x, labels), epochs=1)[0]["train_loss"])
@@ -230,7 +236,7 @@ X, LABELS = stripes(8)
         ((X, LABELS + 2), ValueError, "labels holds"),
         ((X, LABELS - 1), ValueError, "labels holds"),
         (((X * 8).astype(np.uint8), LABELS), TypeError, "uint8"),
-        ((X.astype(np.float64), LABELS), TypeError, "float64"),
+        ((X.astype(np.float64), LABELS), TypeError, r"train\[0\] is float64 but the model is float32"),
         ((X[:, :, :9], LABELS), ValueError, "layer '5'"),
         (X, TypeError, "tuple"),
     ],
@@ -247,6 +253,9 @@ def test_bad_data(train, error, match):
         ({"batch_size": 1.5}, TypeError, "batch_size"),
         ({"seed": -1}, ValueError, "seed"),
         ({"schedule": "steps"}, ValueError, "cosine"),
+        ({"schedule": None}, TypeError, "schedule"),
+        ({"optimizer": "sgd"}, TypeError, "optimizer"),
+        ({"loss": nn.CrossEntropyLoss}, TypeError, "loss"),
     ],
 )
 def test_bad_settings(options, error, match):
@@ -259,3 +268,5 @@ def test_bad_settings(options, error, match):
 def test_model_without_parameters():
     with pytest.raises(ValueError, match="nothing to train"):
         nn.Trainer(nn.Sequential(nn.ReLU()))
+    with pytest.raises(TypeError, match="model"):
+        nn.Trainer("lenet5")

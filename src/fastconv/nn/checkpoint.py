@@ -61,10 +61,14 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
 
     Raises
     ------
+    TypeError
+        If `model` is none.
     ValueError
         If the suffix is unknown, a layer is none of `fastconv.nn`, the folder cannot be written to, or JSON cannot hold
         the metadata.
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"model (={model!r}) must be a Module")
     for name, layer in model.named_modules():
         if LAYERS.get(type(layer).__name__) is not type(layer):
             raise ValueError(f"model holds {name!r}, a {type(layer).__name__}: only layers of fastconv.nn can be saved")

@@ -130,9 +130,13 @@ class Module:
 
         Raises
         ------
+        TypeError
+            If `state` is no mapping.
         ValueError
             If a key is missing or unexpected, or a shape or dtype does not fit. Nothing is changed then.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must map keys to arrays, got {type(state).__name__}")
         parameters = dict(self.named_parameters())
         missing = [name for name in parameters if name not in state]
         unexpected = [name for name in state if name not in parameters]

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from fastconv.nn.module import Module
 from fastconv.nn.optim import SCHEDULES, SGD, Optimizer
 
 __all__ = ["Callback", "Trainer"]
+
+_T = TypeVar("_T")
 
 
 class Callback:
@@ -89,15 +91,17 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model = model
+        self.model = _of_type("model", model, Module)
         if optimizer is None:
             optimizer = SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
-        self.optimizer = optimizer
-        self.loss = CrossEntropyLoss() if loss is None else loss
+        self.optimizer = _of_type("optimizer", optimizer, Optimizer)
+        self.loss = _of_type("loss", CrossEntropyLoss() if loss is None else loss, Loss)
         self.batch_size = canonical_integer("batch_size", batch_size, 1)
         self.seed = canonical_integer("seed", seed, 0)
         if isinstance(schedule, str) and schedule not in SCHEDULES:
             raise ValueError(f"schedule (={schedule!r}) must be one of {', '.join(SCHEDULES)}, or a callable")
+        if not isinstance(schedule, str) and not callable(schedule):
+            raise TypeError(f"schedule (={schedule!r}) must be a name or a callable")
         self.schedule = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
         self.checkpoint = checkpoint
         self.metadata = dict(metadata or {})
@@ -121,8 +125,8 @@ class Trainer:
         Parameters
         ----------
         train : tuple of ndarray
-            Inputs as the model takes them, shape (N, ...), float32 or float64; and labels, shape (N,), or for
-            regression targets shaped as the outputs.
+            Inputs as the model takes them, shape (N, ...), of its parameters' type; and labels, shape (N,), or for
+            regression targets of that type shaped as the outputs.
         test : tuple of ndarray, optional
             The same, to measure loss and accuracy after every epoch.
         epochs : int
@@ -135,6 +139,8 @@ class Trainer:
 
         Raises
         ------
+        TypeError
+            If the data are of another type.
         ValueError
             If the data do not fit, or the loss becomes infinite or NaN.
         KeyboardInterrupt
@@ -214,8 +220,21 @@ class Trainer:
         check_pair(f"{name}[0]", x, f"{name}[1]", targets)
         if x.dtype not in (np.float32, np.float64):
             raise TypeError(f"{name}[0] has dtype {x.dtype}: normalise it and cast it with .astype(np.float32)")
+        wanted = next((parameter.data.dtype for parameter in self.model.parameters()), x.dtype)
+        if x.dtype != wanted:
+            raise TypeError(f"{name}[0] is {x.dtype} but the model is {wanted}: cast it with .astype(np.{wanted})")
         if self.loss.CLASSIFIES:
             if targets.dtype.kind not in "iu":
                 raise TypeError(f"{name}[1] must hold integer labels, got dtype {targets.dtype}")
             targets = targets.astype(np.int64, copy=False)
+        elif targets.dtype != wanted:
+            raise TypeError(
+                f"{name}[1] is {targets.dtype} but {name}[0] is {x.dtype}: cast it with .astype(np.{x.dtype})"
+            )
         return np.ascontiguousarray(x), np.ascontiguousarray(targets)
+
+
+def _of_type(name: str, value: Any, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} (={value!r}) must be of type {kind.__name__}")
+    return value

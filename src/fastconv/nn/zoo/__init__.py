@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.geometry import canonical_integer
 from fastconv.nn.layers import Sequential
 from fastconv.nn.zoo import lenet5
 from fastconv.nn.zoo.network import Network
@@ -53,13 +54,14 @@ def build(
     >>> nn.zoo.build("lenet5").parameter_count()
     61706
     """
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         raise ValueError(f"network (={name!r}) must be one of {', '.join(NETWORKS)}")
     network = NETWORKS[name]
-    shape = network.input_shape if input_shape is None else tuple(input_shape)
-    if len(shape) != len(network.input_shape):
-        raise ValueError(f"input_shape (={input_shape!r}) must have {len(network.input_shape)} entries")
-    classes = network.num_classes if num_classes is None else num_classes
+    shape = network.input_shape if input_shape is None else input_shape
+    if not isinstance(shape, (tuple, list)) or len(shape) != len(network.input_shape):
+        raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of {len(network.input_shape)} ints")
+    shape = tuple(canonical_integer("input_shape", size, 1) for size in shape)
+    classes = canonical_integer("num_classes", network.num_classes if num_classes is None else num_classes, 1)
     try:
         return network.build(np.random.default_rng(seed), input_shape=shape, num_classes=classes)
     except ValueError as error:
