@@ -105,13 +105,13 @@ static int inside_parallel_region(void) { return 0; }
 
 void fc_parallel_for(int64_t tasks, int threads, fc_task task, void *ctx) {
     if (tasks <= 0) return;
-    fc_region region = {.tasks = tasks, .task = task, .ctx = ctx};
-    atomic_init(&region.next, 0);
     const int workers = fc_workers(tasks, threads);
     if (workers == 1 || inside_parallel_region() || atomic_flag_test_and_set(&busy)) {
-        fc_region_drain(&region, 0);
+        for (int64_t index = 0; index < tasks; ++index) task(ctx, index, 0);
         return;
     }
+    fc_region region;
+    fc_region_init(&region, tasks, task, ctx, workers);
     run(&region, workers);
     atomic_flag_clear(&busy);
 }

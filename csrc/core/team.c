@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "core/cpu.h"
@@ -17,23 +18,36 @@
 enum { MAX_HELPERS = 1024, LOOKS_PER_CLOCK = 32 };
 
 /* Longer than the Python between two layers, shorter than what a neighbour would notice. */
-static const int64_t spin_nanoseconds = 50000;
+static const int64_t spin_nanoseconds = 100000;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t published = PTHREAD_COND_INITIALIZER;
 static fc_region *current;
-static int places; /* workers that may still join the current region */
-static int joined; /* numbers given to workers of the current region */
+static int helpers_wanted; /* threads 1 .. helpers_wanted may join the current region */
 static int sleeping;
 static atomic_int made;
 static atomic_uint generation; /* of published regions */
 static atomic_int inside;      /* workers between joining and leaving */
 
+void fc_region_init(fc_region *region, int64_t tasks, fc_task task, void *ctx, int workers) {
+    region->task = task;
+    region->ctx = ctx;
+    region->shares = workers < FC_MAX_SHARES ? workers : FC_MAX_SHARES;
+    const int64_t each = tasks / region->shares, more = tasks % region->shares;
+    for (int64_t i = 0, first = 0; i < region->shares; ++i, first = region->share[i - 1].end) {
+        atomic_init(&region->share[i].next, first);
+        region->share[i].end = first + each + (i < more);
+    }
+}
+
 void fc_region_drain(fc_region *region, int worker) {
-    for (;;) {
-        const int64_t index = atomic_fetch_add_explicit(&region->next, 1, memory_order_relaxed);
-        if (index >= region->tasks) return;
-        region->task(region->ctx, index, worker);
+    for (int turn = 0; turn < region->shares; ++turn) {
+        const int i = (worker + turn) % region->shares;
+        for (;;) {
+            const int64_t index = atomic_fetch_add_explicit(&region->share[i].next, 1, memory_order_relaxed);
+            if (index >= region->share[i].end) break;
+            region->task(region->ctx, index, worker);
+        }
     }
 }
 
@@ -63,8 +77,16 @@ static void spin(unsigned seen) {
     } while (now() < end);
 }
 
+/* Thread `worker` of the team, from 1. It starts with the generation before the one about to be published. */
+typedef struct birth {
+    int worker;
+    unsigned generation;
+} birth;
+
 static void *work(void *argument) {
-    unsigned seen = (unsigned)(uintptr_t)argument;
+    const birth born = *(birth *)argument;
+    free(argument);
+    unsigned seen = born.generation;
     for (;;) {
         spin(seen);
         pthread_mutex_lock(&lock);
@@ -74,28 +96,32 @@ static void *work(void *argument) {
             --sleeping;
         }
         seen = atomic_load(&generation);
-        fc_region *region = places > 0 ? current : NULL;
-        int worker = 0;
-        if (region) {
-            --places;
-            worker = ++joined;
-            atomic_fetch_add(&inside, 1);
-        }
+        fc_region *region = born.worker <= helpers_wanted ? current : NULL;
+        if (region) atomic_fetch_add(&inside, 1);
         pthread_mutex_unlock(&lock);
         if (!region) continue;
-        fc_region_drain(region, worker);
+        fc_region_drain(region, born.worker);
         atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
     }
     return NULL;
 }
 
-/* Threads start with the generation before the one about to be published. */
+/* Makes threads until there are `helpers`, or until the system refuses one: the others do the work then. */
 static void grow(int helpers) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    for (pthread_t thread; made < helpers; ++made)
-        if (pthread_create(&thread, &attributes, work, (void *)(uintptr_t)atomic_load(&generation)) != 0) break;
+    while (made < helpers) {
+        birth *born = malloc(sizeof *born);
+        if (!born) break;
+        *born = (birth){made + 1, atomic_load(&generation)};
+        pthread_t thread;
+        if (pthread_create(&thread, &attributes, work, born) != 0) {
+            free(born);
+            break;
+        }
+        ++made;
+    }
     pthread_attr_destroy(&attributes);
 }
 
@@ -104,8 +130,7 @@ void fc_team_run(fc_region *region, int workers) {
     if (made < helpers) grow(helpers);
     pthread_mutex_lock(&lock);
     current = region;
-    places = helpers;
-    joined = 0;
+    helpers_wanted = helpers;
     atomic_fetch_add(&generation, 1);
     if (sleeping > 0) pthread_cond_broadcast(&published);
     pthread_mutex_unlock(&lock);
@@ -114,7 +139,6 @@ void fc_team_run(fc_region *region, int workers) {
 
     pthread_mutex_lock(&lock);
     current = NULL;
-    places = 0;
     pthread_mutex_unlock(&lock);
     for (int look = 0; atomic_load_explicit(&inside, memory_order_acquire) > 0; ++look) {
         if (look < 1000) {
@@ -129,6 +153,6 @@ void fc_team_forget(void) {
     pthread_mutex_init(&lock, NULL);
     pthread_cond_init(&published, NULL);
     current = NULL;
-    places = joined = made = sleeping = 0;
+    helpers_wanted = made = sleeping = 0;
     atomic_store(&inside, 0);
 }

@@ -15,9 +15,6 @@ enum {
 };
 static const int64_t MAX_SCRATCH_ELEMENTS = (int64_t)1 << 40;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 static fc_pool_rule rule_of(const fc_pool_desc *desc) {
     const double p = desc->p;
     if (desc->kind == FC_POOL_AVG) return (fc_pool_rule){FC_REDUCE_SUM, FC_ROOT_NONE, 1};
@@ -74,16 +71,16 @@ fc_status fc_pool_job_init(fc_pool_job *job, const fc_pool_desc *desc, const fc_
     const int64_t stride = width->adaptive ? width->in / width->out + 1 : width->stride;
     job->chunk = width->out;
     if (width->out > FC_POOL_MAX_LANES && width->out > CHUNK_COLUMNS / stride)
-        job->chunk = most(CHUNK_COLUMNS / stride / FC_POOL_MAX_LANES, 1) * FC_POOL_MAX_LANES;
+        job->chunk = fc_max(CHUNK_COLUMNS / stride / FC_POOL_MAX_LANES, 1) * FC_POOL_MAX_LANES;
     job->chunks = (width->out + job->chunk - 1) / job->chunk;
     job->by_spans = width->adaptive || (width->dilation == 1 && width->kernel >= LONG_WINDOW);
     job->max_rows = fc_pool_axis_widest(&job->axis[0]) * fc_pool_axis_widest(&job->axis[1]);
     int64_t columns;
     if (width->adaptive) {
-        columns = least((job->chunk + 1) * stride + 2, width->in);
+        columns = fc_min((job->chunk + 1) * stride + 2, width->in);
     } else {
-        const int64_t rounded = (job->chunk + FC_POOL_MAX_LANES) * least(stride, 2);
-        columns = most((job->chunk - 1) * stride + 1, rounded) + (width->kernel - 1) * width->dilation;
+        const int64_t rounded = (job->chunk + FC_POOL_MAX_LANES) * fc_min(stride, 2);
+        columns = fc_max((job->chunk - 1) * stride + 1, rounded) + (width->kernel - 1) * width->dilation;
     }
     job->buffer = columns + FC_POOL_MAX_LANES;
     if (job->buffer > MAX_SCRATCH_ELEMENTS || job->max_rows > MAX_SCRATCH_ELEMENTS) return FC_NO_MEMORY;
@@ -125,7 +122,7 @@ static void run_task(void *ctx, int64_t index, int worker) {
     fc_pool_bench bench = {.q0 = -1};
     furnish(r->job, &bench, r->job->scratch + worker * r->job->worker_bytes);
     const int64_t first = index * r->job->items_per_task;
-    r->task(r->job, &bench, first, least(first + r->job->items_per_task, r->job->items));
+    r->task(r->job, &bench, first, fc_min(first + r->job->items_per_task, r->job->items));
 }
 
 fc_status fc_pool_run(fc_pool_job *job, int64_t items, int64_t each, fc_pool_task task) {
@@ -133,7 +130,7 @@ fc_status fc_pool_run(fc_pool_job *job, int64_t items, int64_t each, fc_pool_tas
     const int64_t work = powers ? each * POWER_WORK : each;
     const int64_t asked = job->args->threads > 0 ? job->args->threads : fc_threads();
     int64_t tasks = asked * TASKS_PER_THREAD;
-    if (work < TASK_WORK) tasks = least(tasks, items / (TASK_WORK / most(work, 1)) + 1);
+    if (work < TASK_WORK) tasks = fc_min(tasks, items / (TASK_WORK / fc_max(work, 1)) + 1);
     job->items = items;
     job->items_per_task = (items + tasks - 1) / tasks;
     tasks = (items + job->items_per_task - 1) / job->items_per_task;
@@ -161,7 +158,7 @@ void fc_pool_bench_chunk(const fc_pool_job *job, fc_pool_bench *bench, int64_t c
     const int64_t q0 = chunk * job->chunk;
     if (bench->q0 == q0) return;
     bench->q0 = q0;
-    bench->count = least(job->chunk, width->out - q0);
+    bench->count = fc_min(job->chunk, width->out - q0);
     bench->spans = (fc_pool_spans){bench->first, bench->taps, width->adaptive ? 1 : width->dilation, bench->count};
     int64_t begin, end;
     fc_pool_axis_interior(width, &begin, &end);

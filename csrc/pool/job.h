@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "core/numbers.h"
 #include "fastconv.h"
 #include "microkernels/kernels.h"
 #include "pool/axis.h"
@@ -71,7 +72,7 @@ int64_t fc_pool_line_base(const fc_pool_job *job, const fc_pool_line *line);
 void fc_pool_clear(const void *plane, int64_t element, const int64_t *size, const int64_t *stride);
 
 static inline void *fc_pool_at(const fc_pool_job *job, const void *base, int64_t offset) {
-    return (char *)base + offset * job->element;
+    return fc_at(base, offset, (size_t)job->element);
 }
 
 static inline int64_t fc_pool_offset(const int64_t *stride, int64_t n, int64_t c, int64_t d, int64_t h, int64_t w) {

@@ -1,8 +1,6 @@
 /* pixels.c: pools of tensors whose channels are contiguous; lanes are channels, so no shuffles and no staging. */
 #include "pool/job.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static int64_t place_span(const fc_pool_job *job) {
     return fc_pool_axis_widest(&job->axis[0]) * job->axis[1].in * job->axis[2].in;
 }
@@ -96,7 +94,7 @@ static int64_t channel_block(const fc_pool_job *job) {
     const int64_t threads = job->args->threads > 0 ? job->args->threads : fc_threads();
     int64_t blocks = (2 * threads + job->desc->n - 1) / job->desc->n;
     const int64_t lines = (job->desc->c + FC_POOL_MAX_LANES - 1) / FC_POOL_MAX_LANES;
-    blocks = least(blocks, lines);
+    blocks = fc_min(blocks, lines);
     return (lines + blocks - 1) / blocks * FC_POOL_MAX_LANES;
 }
 
@@ -116,7 +114,7 @@ static void backward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first,
         fc_pool_axis_tiles(&job->axis[0]) && fc_pool_axis_tiles(&job->axis[1]) && fc_pool_axis_tiles(&job->axis[2]);
     const int fresh = tiled && !job->args->indices;
     for (int64_t item = first; item < last; ++item) {
-        const int64_t n = item / blocks, c = item % blocks * block, channels = least(block, desc->c - c);
+        const int64_t n = item / blocks, c = item % blocks * block, channels = fc_min(block, desc->c - c);
         if (!fresh) clear_block(job, n, c, channels);
         if (job->args->indices) {
             scatter_block(job, n, c, channels);

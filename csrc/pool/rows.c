@@ -2,9 +2,6 @@
  * its borders filled in, which is then reduced along the width. */
 #include "pool/job.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* The buffer's columns: borders before, input columns, and after them all that vector loads may touch. */
 typedef struct columns {
     int64_t before, first, length, after;
@@ -12,12 +9,12 @@ typedef struct columns {
 
 static columns columns_under(const fc_pool_job *job, const fc_pool_bench *bench) {
     const fc_pool_axis *width = &job->axis[2];
-    columns c = {.before = most(-bench->start, 0), .first = most(bench->start, 0)};
-    c.length = least(bench->end, width->in) - c.first;
+    columns c = {.before = fc_max(-bench->start, 0), .first = fc_max(bench->start, 0)};
+    c.length = fc_min(bench->end, width->in) - c.first;
     int64_t total = bench->end - bench->start;
     if (!width->adaptive && !job->by_spans && width->stride <= 2) {
         const int64_t rounded = (bench->count + FC_POOL_MAX_LANES - 1) / FC_POOL_MAX_LANES * FC_POOL_MAX_LANES;
-        total = most(total, rounded * width->stride + (width->kernel - 1) * width->dilation);
+        total = fc_max(total, rounded * width->stride + (width->kernel - 1) * width->dilation);
     }
     c.after = total - c.before - c.length;
     return c;
@@ -107,6 +104,6 @@ static void rows_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int
 
 fc_status fc_pool_rows_forward(fc_pool_job *job) {
     const int64_t lines = job->desc->n * job->desc->c * job->axis[0].out * job->axis[1].out;
-    const int64_t each = job->max_rows * least(job->buffer, job->axis[2].in) + job->chunk * 4;
+    const int64_t each = job->max_rows * fc_min(job->buffer, job->axis[2].in) + job->chunk * 4;
     return fc_pool_run(job, lines * job->chunks, each, rows_task);
 }

@@ -4,9 +4,6 @@
 
 #include "pool/job.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* dy of the line with unit step. */
 static const void *unit_step(const fc_pool_job *job, void *staging, const void *row, int64_t step, int64_t count) {
     if (step == 1) return row;
@@ -27,8 +24,8 @@ static void spread(const fc_pool_job *job, const fc_pool_bench *bench, const voi
 
 /* The columns of the input under the chunk's windows: `length` from `first` on. */
 static void covered(const fc_pool_job *job, const fc_pool_bench *bench, int64_t *first, int64_t *length) {
-    *first = most(bench->start, 0);
-    *length = least(bench->end, job->axis[2].in) - *first;
+    *first = fc_max(bench->start, 0);
+    *length = fc_min(bench->end, job->axis[2].in) - *first;
 }
 
 /* bench->values = dy / divisor */

@@ -132,3 +132,11 @@ def test_bad_input(arguments, options, error, words):
     with pytest.raises(error) as caught:
         fastconv.explain_conv2d(*arguments, **options)
     assert words in str(caught.value)
+
+
+def test_backward_weights_says_that_nan_may_spread():
+    shapes = (1, 3, 9, 9), (4, 3, 3, 3)
+    default = fastconv.explain_conv2d(*shapes, pass_name="backward_weights")
+    strict = fastconv.explain_conv2d(*shapes, pass_name="backward_weights", accuracy="strict")
+    assert "NaN" in str(default) and "NaN" not in str(strict)
+    assert "NaN" not in str(fastconv.explain_conv2d(*shapes))

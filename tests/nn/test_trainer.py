@@ -194,6 +194,20 @@ def test_checkpoint_is_renewed_after_every_epoch(tmp_path):
     assert reader.epochs == (1, 2, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("model.txt", "must end in"), ("missing/model.npz", "there is no folder"), ("folder.npz", "it is a folder")],
+)
+def test_a_checkpoint_without_a_place_is_refused_before_training(tmp_path, name, match):
+    (tmp_path / "folder.npz").mkdir()
+    model = network()
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=match):
+        nn.Trainer(model, checkpoint=tmp_path / name).fit((X, LABELS), epochs=1)
+    for key, values in model.state_dict().items():
+        np.testing.assert_array_equal(values, before[key])
+
+
 def test_regression():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((64, 3))

@@ -16,6 +16,10 @@ __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "expla
 
 PASSES = ("forward", "backward_data", "backward_weights")
 
+# Rows that, unless strict, let a NaN or an infinity touch outputs whose window does not hold it: backward_weights
+# runs over the pixels between rows with a gradient of zero.
+SPREADING = {("backward_weights", "direct")}
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -207,8 +211,8 @@ def _explain(
     rows = [Candidate(**row) for row in call.plan.candidates()] if call.plan is not None else []
     algorithm = call.plan.algorithm if call.plan is not None else "none"
     notes = []
-    if algorithm.startswith(("winograd", "fft")):
-        notes.append('NaN and infinity spread over a tile of outputs; accuracy="strict" keeps them in their windows')
+    if (pass_name, algorithm) in SPREADING and options["accuracy"] != "strict":
+        notes.append('NaN and infinity may reach other outputs; accuracy="strict" keeps them in their windows')
     return ConvReport(
         operation=f"conv{ndim}d",
         pass_name=pass_name,

@@ -102,6 +102,17 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
     return path
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise what `save_checkpoint` would for this path, before there is anything to save."""
+    target = _target(Path(path))
+    folder = Path(os.path.realpath(target)).parent
+    reason = "it is a folder" if target.is_dir() else "" if folder.is_dir() else f"there is no folder {str(folder)!r}"
+    if not reason and not os.access(folder, os.W_OK):
+        reason = f"the folder {str(folder)!r} is read-only"
+    if reason:
+        raise ValueError(f"path (={str(target)!r}) cannot be written: {reason}")
+
+
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read what `save_checkpoint` wrote.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastconv.geometry import canonical_integer
-from fastconv.nn.checkpoint import save_checkpoint
+from fastconv.nn.checkpoint import check_place, save_checkpoint
 from fastconv.nn.evaluation import check_pair, evaluate
 from fastconv.nn.layers.dropout import Dropout
 from fastconv.nn.losses import CrossEntropyLoss, Loss
@@ -142,13 +142,15 @@ class Trainer:
         TypeError
             If the data are of another type.
         ValueError
-            If the data do not fit, or the loss becomes infinite or NaN.
+            If the data do not fit, the checkpoint cannot be written, or the loss becomes infinite or NaN.
         KeyboardInterrupt
             Again, after the checkpoint was written.
         """
         x, targets = self._prepare("train", train)
         checked_test = None if test is None else self._prepare("test", test)
         epochs = canonical_integer("epochs", epochs, 1)
+        if self.checkpoint is not None:
+            check_place(self.checkpoint)
         batches = -(-len(x) // self.batch_size)
         base_lr = self.optimizer.lr
         self.model.reuse_buffers(True)
