@@ -100,6 +100,7 @@ DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depth
 SERVES = {
     "reference": {"forward": EVERYTHING, "backward_data": EVERYTHING, "backward_weights": EVERYTHING},
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
+    "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "pointwise": {"forward": POINTWISE, "backward_data": POINTWISE},
     "depthwise": {"forward": DEPTHWISE | {"depthwise-multiplier"}, "backward_data": DEPTHWISE},
 }
@@ -134,12 +135,13 @@ def test_algorithm_serves_its_cases(algorithm, pass_name, dtype):
 @pytest.mark.parametrize("algorithm", [name for name in SERVES if name != "reference"])
 def test_algorithm_is_chosen_for_some_case(algorithm):
     """The automatic choice reaches every row: none is dead weight."""
-    assert algorithm in {chosen(case, "forward") for case in CONV_CASES if case.n}
+    passes = list(SERVES[algorithm])
+    assert algorithm in {chosen(case, name) for case in CONV_CASES if case.n for name in passes}
 
 
 def chosen(case, pass_name):
-    report = getattr(fastconv, f"explain_conv{case.rank}d")(case.x_shape, case.weight_shape, **case.options)
-    return report.algorithm
+    explain = getattr(fastconv, f"explain_conv{case.rank}d")
+    return explain(case.x_shape, case.weight_shape, **case.options, pass_name=pass_name).algorithm
 
 
 @pytest.mark.parametrize("name", ["winograd9", "", 3, None])

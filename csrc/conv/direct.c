@@ -22,6 +22,7 @@ enum { MIN_TASKS = 16, MIN_DEPTH = 32, FILL_PARTS = 8 };
 typedef struct blocking {
     fc_blocks blocks;
     int64_t channel_block; /* channels per register-kernel call */
+    int64_t filter_block;  /* filters whose packed weights stay in L2 from strip to strip */
     int64_t filter_chunk, chunks;
     int64_t tiles;        /* blocks of all images and groups; tasks = tiles * chunks */
     int64_t shared_tiles; /* byte where its shared tiles start, or -1: each task fills its own */
@@ -91,6 +92,8 @@ static fc_status choose_channels(blocking *b, const fc_correlation *c, const fc_
     int64_t channels = fc_max(fc_l1_bytes() / 2 / bytes, fc_ceil_div(MIN_DEPTH, fc_max(phase->taps, 1)));
     channels = fc_max(1, fc_min(channels, c->channels));
     b->channel_block = fc_ceil_div(c->channels, fc_ceil_div(c->channels, channels));
+    const int64_t weights = fc_l2_bytes() / 4 / (int64_t)k->element / fc_max(1, c->channels * phase->taps);
+    b->filter_block = fc_max(1, weights / k->mr) * k->mr;
     b->off = malloc(sizeof(int32_t) * (size_t)fc_max(1, b->channel_block * phase->taps));
     if (!b->off) return FC_NO_MEMORY;
     fc_tile_offsets(&b->blocks.tile, &phase->source, b->channel_block, b->off);
@@ -256,8 +259,10 @@ static void run_task(void *ctx, int64_t index, int worker) {
     if (b->shared_tiles < 0) fill_tile(j, &at, 0, c->channels, tile);
     const fc_tile *layout = &b->blocks.tile;
     const int64_t vectors = fc_ceil_div(fc_tile_outputs(layout, at.block.rows, at.block.columns), k->lanes);
-    for (int64_t v = 0; v < vectors; v += k->xr)
-        run_strip(j, &at, tile, first, filters, v * k->lanes, (int)fc_min(k->xr, vectors - v), scratch);
+    for (int64_t f = 0; f < filters; f += b->filter_block)
+        for (int64_t v = 0; v < vectors; v += k->xr)
+            run_strip(j, &at, tile, first + f, fc_min(b->filter_block, filters - f), v * k->lanes,
+                      (int)fc_min(k->xr, vectors - v), fc_at(scratch, f * b->blocks.scratch_row, k->element));
 
     int64_t to = at.n * c->dst_n + at.group * c->dst_group + first * c->dst_channel + at.phase->dst_offset;
     for (int a = 0; a < FC_SPATIAL; ++a) to += at.block.start[a] * at.phase->dst_stride[a];

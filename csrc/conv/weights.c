@@ -100,7 +100,7 @@ fc_status fc_weights_plan(fc_conv_plan *plan) {
     const double vectors = (double)s->gradient_row / k->lanes;
     const double fill = (double)(s->channels * tile->channel_stride + gradient) / k->lanes * 2;
     plan->cost = (double)(blocks * s->chunks * d->groups) *
-                 ((double)s->filter_chunk * (double)s->depth * (vectors / 2 + 5.0 / (double)s->images) + fill + 300);
+                 ((double)s->filter_chunk * (double)s->depth * (vectors * 0.62 + 5.0 / (double)s->images) + fill + 300);
     plan->reason = "register tiles of dot products along rows";
     return FC_OK;
 }

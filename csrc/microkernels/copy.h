@@ -73,11 +73,106 @@ static double FC_NAME(fc_sum)(const void *src_, int64_t count) {
     return vsum(acc);
 }
 
+/* v[0] .. v[n-1], n a power of two, become their elements in turn: 0 of each, then 1 of each, ... Each pass zips the first
+ * half with the second. */
+static inline __attribute__((always_inline)) void fc_interleave(vec *v, const int n) {
+#pragma GCC unroll 4
+    for (int pass = 1; pass < n; pass *= 2) {
+        vec zipped[16];
+#pragma GCC unroll 8
+        for (int i = 0; i < n / 2; ++i) {
+            zipped[2 * i] = vziplow(v[i], v[i + n / 2]);
+            zipped[2 * i + 1] = vziphigh(v[i], v[i + n / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) v[i] = zipped[i];
+    }
+}
+
+/* dst[i*n + m] = src[m*stride + i]: n runs become one of n-tuples. */
+static inline __attribute__((always_inline)) void fc_tuples(real *dst, const int n, const real *src, int64_t stride,
+                                                            int64_t count) {
+    vec v[8];
+    int64_t i = 0;
+    for (; VLANES > 1 && i + VLANES <= count; i += VLANES, dst += n * VLANES) {
+#pragma GCC unroll 8
+        for (int m = 0; m < n; ++m) v[m] = vload(src + m * stride + i);
+        fc_interleave(v, n);
+#pragma GCC unroll 8
+        for (int m = 0; m < n; ++m) vstore(dst + m * VLANES, v[m]);
+    }
+    for (; i < count; ++i, dst += n)
+        for (int m = 0; m < n; ++m) dst[m] = src[m * stride + i];
+}
+
+static void FC_NAME(fc_transpose)(void *dst_, int64_t ld, const void *src_, const int32_t *off, int64_t rows,
+                                  int64_t count) {
+    real *dst = dst_;
+    const real *src = src_;
+    int64_t i = 0;
+    for (; i + VLANES <= rows; i += VLANES) {
+        for (int64_t p = 0; p < count; p += VLANES) {
+            const int points = count - p < VLANES ? (int)(count - p) : VLANES;
+            vec v[VLANES];
+#pragma GCC unroll 16
+            for (int l = 0; l < VLANES; ++l) {
+                const real *from = src + off[i + l] + p;
+                v[l] = points == VLANES ? vload(from) : vload_part(from, points);
+            }
+            fc_interleave(v, VLANES);
+#pragma GCC unroll 16
+            for (int l = 0; l < VLANES; ++l)
+                if (l < points) vstore(dst + (p + l) * ld + i, v[l]);
+        }
+    }
+    for (; i < rows; ++i)
+        for (int64_t p = 0; p < count; ++p) dst[p * ld + i] = src[off[i] + p];
+}
+
+/* Rows of mr tuples out of mr grids: the gradient of mr filters, point by point. */
+static void FC_NAME(fc_pack_grid)(void *dst_, int mr, const void *src_, int64_t m_stride, int64_t row_stride,
+                                  int64_t rows, int64_t stride, int64_t columns) {
+    real *dst = dst_;
+    const real *src = src_;
+    if (row_stride == columns * stride) {
+        columns *= rows;
+        rows = 1;
+    }
+    for (int64_t r = 0; r < rows; ++r, src += row_stride, dst += mr * columns) {
+        if (stride == 1 && mr == 8) {
+            fc_tuples(dst, 8, src, m_stride, columns);
+        } else if (stride == 1 && mr == 4) {
+            fc_tuples(dst, 4, src, m_stride, columns);
+        } else {
+            for (int64_t i = 0; i < columns; ++i)
+                for (int m = 0; m < mr; ++m) dst[i * mr + m] = src[i * stride + m * m_stride];
+        }
+    }
+}
+
 /* Eight (or mr) rows of weights become columns, so that a step of the sum reads its mr weights from one place. */
 static void FC_NAME(fc_pack)(void *dst_, int mr, const void *w_, int64_t m_stride, int64_t c_stride, int64_t channels,
                              const int64_t *tap, int64_t taps) {
     real *restrict dst = dst_;
     const real *w = w_;
+    if (m_stride == 1) { /* backward_data of 1x1: the weights of a step are neighbours already */
+        for (int64_t c = 0; c < channels; ++c, w += c_stride) {
+            for (int64_t t = 0; t < taps; ++t, dst += mr) {
+                if (mr == 8) {
+                    memcpy(dst, w + tap[t], sizeof(real) * 8);
+                } else {
+                    for (int m = 0; m < mr; ++m) dst[m] = w[tap[t] + m];
+                }
+            }
+        }
+        return;
+    }
+    int in_order = 1;
+    for (int64_t t = 0; t < taps && in_order; ++t) in_order = tap[t] == t;
+    if (in_order) {
+        FC_NAME(fc_pack_grid)(dst, mr, w, m_stride, c_stride, channels, 1, taps);
+        return;
+    }
     for (int64_t c = 0; c < channels; ++c, w += c_stride) {
         for (int64_t t = 0; t < taps; ++t, dst += mr) {
             const real *from = w + tap[t];

@@ -41,6 +41,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .sum = FC_NAME(fc_sum),
     .scatter_rows = FC_NAME(fc_scatter_rows),
     .pack = FC_NAME(fc_pack),
+    .pack_grid = FC_NAME(fc_pack_grid),
+    .transpose = FC_NAME(fc_transpose),
     .unpack = FC_NAME(fc_unpack),
     .add = FC_NAME(fc_add),
     /* pool section */

@@ -62,7 +62,12 @@ typedef struct fc_kernels {
     /* dst[(c*taps + t)*mr + m] = w[m*m_stride + c*c_stride + tap[t]],  c < channels */
     void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels,
                  const int64_t *tap, int64_t taps);
-    /* its inverse for one filter: w[c*c_stride + tap[t]] = src[c*taps + t] */
+    /* dst[(r*columns + i)*mr + m] = src[m*m_stride + r*row_stride + i*stride],  r < rows, i < columns */
+    void (*pack_grid)(void *dst, int mr, const void *src, int64_t m_stride, int64_t row_stride, int64_t rows,
+                      int64_t stride, int64_t columns);
+    /* dst[p*ld + i] = src[off[i] + p],  i < rows, p < count */
+    void (*transpose)(void *dst, int64_t ld, const void *src, const int32_t *off, int64_t rows, int64_t count);
+    /* the inverse of pack for one filter: w[c*c_stride + tap[t]] = src[c*taps + t] */
     void (*unpack)(void *w, int64_t c_stride, const void *src, int64_t channels, const int64_t *tap, int64_t taps);
     /* dst[i*stride] += src[i] */
     void (*add)(void *dst, int64_t stride, const void *src, int64_t count);
