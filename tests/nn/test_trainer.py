@@ -180,6 +180,23 @@ def test_interrupt_leaves_a_usable_checkpoint(tmp_path, suffix):
     assert len(trainer.history) == 2
 
 
+def test_interrupt_before_the_first_batch_keeps_an_older_checkpoint(tmp_path):
+    class Impatient(nn.Callback):
+        def on_fit_start(self, trainer, epochs, batches):
+            raise KeyboardInterrupt
+
+    path = tmp_path / "model.npz"
+    nn.Trainer(network(), batch_size=10, checkpoint=path).fit(stripes(25), epochs=1)
+    before = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        nn.Trainer(network(), batch_size=10, checkpoint=path).fit(stripes(25), epochs=1, callbacks=[Impatient()])
+    assert path.read_bytes() == before
+    path.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        nn.Trainer(network(), batch_size=10, checkpoint=path).fit(stripes(25), epochs=1, callbacks=[Impatient()])
+    assert nn.load_checkpoint(path).metadata["history"] == []
+
+
 def test_checkpoint_is_renewed_after_every_epoch(tmp_path):
     path = tmp_path / "model.npz"
 

@@ -107,6 +107,7 @@ class Trainer:
         self.metadata = dict(metadata or {})
         self.checkpoint_path: str | None = None
         self.history: list[dict[str, Any]] = []
+        self._batches = 0
         self._rng = np.random.default_rng(self.seed)
         for _, module in model.named_modules():
             if isinstance(module, Dropout):
@@ -153,6 +154,7 @@ class Trainer:
             check_place(self.checkpoint)
         batches = -(-len(x) // self.batch_size)
         base_lr = self.optimizer.lr
+        self._batches = 0
         self.model.reuse_buffers(True)
         try:
             for callback in callbacks:
@@ -167,7 +169,9 @@ class Trainer:
                 for callback in callbacks:
                     callback.on_epoch_end(self, record)
         except KeyboardInterrupt:
-            self.save()
+            # Before the first batch there is nothing to keep that would be worth an older file.
+            if self._batches or self.checkpoint is None or not os.path.exists(self.checkpoint):
+                self.save()
             raise
         finally:
             self.optimizer.lr = base_lr
@@ -201,6 +205,7 @@ class Trainer:
             loss, gradient = self.loss.with_gradient(outputs, wanted)
             model.backward(gradient, False)
             optimizer.step()
+            self._batches += 1
             total += loss * (len(chosen) if self.loss.reduction == "mean" else 1)
             for callback in callbacks:
                 callback.on_batch_end(self, number, batch + 1, loss)
