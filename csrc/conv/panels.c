@@ -31,6 +31,7 @@ typedef struct panels_plan {
     int64_t share, shares;     /* filters of a task */
     int64_t row;               /* elements of one filter's sums: every chunk in whole strips, then the bias */
     int64_t points;            /* of a block */
+    int in_place;              /* whole strips are summed where they belong in dw: one part, weights in order */
     int64_t tile_bytes, panel_bytes, sums_bytes;
     int64_t *tap;
     int32_t *off, *step; /* of the chunk's (channel, tap) pairs in the tile; of the points in the panel */
@@ -106,6 +107,8 @@ static fc_status plan_panels(fc_conv_plan *plan) {
     if (!s->tap || !s->off || !s->step) return FC_NO_MEMORY;
     fc_weight_taps(&s->source, &d->w_stride[2], s->tap);
     fc_tile_offsets(tile, &s->source, s->chunk, s->off);
+    s->in_place = s->parts == 1 && blocks > 0 && d->w_stride[1] == s->taps;
+    for (int64_t t = 0; t < s->taps; ++t) s->in_place = s->in_place && s->tap[t] == t;
     for (int64_t p = 0; p < s->points; ++p) s->step[p] = (int32_t)(p * s->width);
 
     s->tile_bytes = (int64_t)fc_align_up((size_t)elements * k->element);
@@ -209,9 +212,12 @@ static void run_task(void *ctx, int64_t index, int worker) {
             fill_panel(j, tile, &at, first, pairs, panel);
             for (int64_t f = 0; f < filters; f += k->mr) {
                 const int mr = (int)fc_min(k->mr, filters - f);
-                void *to = fc_at(sums, f * s->row + (chunk * s->strips + strip) * s->width, k->element);
-                k->corr[mr - 1][k->xr - 1](points, panel, s->step, fc_at(packed, f * points, k->element), to, s->row,
-                                           block == begin, NULL);
+                const int there = s->in_place && pairs == s->width;
+                void *to =
+                    there ? fc_at(j->args->w, (filter + f) * d->w_stride[0] + channel * s->taps + first, k->element)
+                          : fc_at(sums, f * s->row + (chunk * s->strips + strip) * s->width, k->element);
+                k->corr[mr - 1][k->xr - 1](points, panel, s->step, fc_at(packed, f * points, k->element), to,
+                                           there ? d->w_stride[0] : s->row, block == begin, NULL);
             }
         }
         if (j->args->bias && chunk == 0) add_bias(j, gradient, filters, &at, sums, block == begin, panel);
@@ -228,8 +234,14 @@ static void finish_filter(void *ctx, int64_t filter, int worker) {
     for (int64_t part = 1; part < s->parts; ++part) k->add(sums, 1, sums_of(j, part, filter), s->row);
     for (int64_t chunk = 0; chunk < s->chunks; ++chunk) {
         const int64_t channel = chunk * s->chunk, channels = fc_min(s->chunk, s->channels - channel);
-        k->unpack(fc_at(j->args->w, filter * stride[0] + channel * stride[1], k->element), stride[1],
-                  fc_at(sums, chunk * s->strips * s->width, k->element), channels, s->tap, s->taps);
+        void *w = fc_at(j->args->w, filter * stride[0] + channel * stride[1], k->element);
+        const void *from = fc_at(sums, chunk * s->strips * s->width, k->element);
+        if (s->in_place) {
+            const int64_t rest = channels * s->taps % s->width, done = channels * s->taps - rest;
+            k->gather(fc_at(w, done, k->element), fc_at(from, done, k->element), 1, rest);
+        } else {
+            k->unpack(w, stride[1], from, channels, s->tap, s->taps);
+        }
     }
     if (j->args->bias) k->gather(fc_at(j->args->bias, filter, k->element), fc_at(sums, s->row - 1, k->element), 1, 1);
 }
