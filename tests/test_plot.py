@@ -102,4 +102,6 @@ def test_without_matplotlib(monkeypatch):
 
 def test_no_window_system_is_touched(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    plot.training_report(tmp_path / "a.png", HISTORY, np.ones((6, 1, 5, 5)), COUNTS, NAMES)
+    path = tmp_path / "a.png"
+    plot.training_report(path, HISTORY, np.ones((6, 1, 5, 5)), COUNTS, NAMES)
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -120,8 +120,11 @@ def test_out(dtype, isa):
 
 def test_input_is_not_written():
     x = numbers(10, np.float32)
+    kept = x.copy()
     x.flags.writeable = False
-    fastconv.relu_backward(x, fastconv.relu(x))
+    gradient = fastconv.relu_backward(x, fastconv.relu(x))
+    np.testing.assert_array_equal(x, kept)
+    np.testing.assert_array_equal(gradient, np.where(kept > 0, kept, 0))
 
 
 F4 = numbers(6, np.float32)
