@@ -14,7 +14,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
@@ -194,4 +194,10 @@ def extension() -> Extension:
     )
 
 
-setup(ext_modules=[extension()], cmdclass={"build_ext": BuildEngine})
+# The benchmarks lie at the top of the tree and travel in the package, where `fastconv bench` finds them.
+setup(
+    packages=[*find_packages("src"), "fastconv.benchmarks", "fastconv.benchmarks.libraries"],
+    package_dir={"": "src", "fastconv.benchmarks": "benchmarks"},
+    ext_modules=[extension()],
+    cmdclass={"build_ext": BuildEngine},
+)

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
-FOLDERS = ("csrc", "src")
+FOLDERS = ("benchmarks", "csrc", "src")
 WHEEL_LIMIT = 4_000_000
 SMALL_CONV = """
 import numpy as np, fastconv
@@ -88,6 +88,7 @@ def test_wheel_holds_the_package_and_no_sources(dist):
     sample = [name for name in names if name.startswith("fastconv/data/sample/")]
     assert any("LICENSE" in name for name in sample) and any("images" in name for name in sample)
     assert "fastconv/py.typed" in names
+    assert {"fastconv/benchmarks/__main__.py", "fastconv/benchmarks/shapes/peers.txt"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.endswith((".c", ".h", ".pyx", ".pxd")) or name.startswith("tests")]
     assert "License-Expression: BSD-3-Clause" in fields

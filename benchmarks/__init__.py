@@ -1,0 +1,1 @@
+"""Benchmarks: shapes, scripts, and what they share. `python -m benchmarks` or `fastconv bench` runs one."""

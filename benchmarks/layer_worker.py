@@ -1,0 +1,78 @@
+"""One process of bench_layers.py: one library, told over standard input what to prepare and when to run.
+
+Reads JSON lines and answers each with one: {"do": "prepare", ...} builds the layer, runs it once and saves the result
+for the check; {"do": "time", "seconds": s} runs it again and again for about s seconds and answers the median. Between
+two lines it waits for input and uses no CPU. Imports NumPy and the one library, nothing of fastconv's unless it is
+fastconv, so it runs in any interpreter that has them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LEAST_RUNS = 3
+
+
+class Worker:
+    """The library's module from libraries/, and the layer that is ready to run."""
+
+    def __init__(self, library: str, threads: int) -> None:
+        self.library = importlib.import_module(f"libraries.{library}")
+        self.library.set_threads(threads)
+        self.call: Callable[[], Any] | None = None
+
+    def prepare(self, job: dict[str, Any]) -> dict[str, Any]:
+        with np.load(job["arrays"]) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        self.call, to_array = self.library.prepare(job, arrays)
+        np.save(job["result"], np.ascontiguousarray(to_array(self.call())))
+        return {}
+
+    def time(self, job: dict[str, Any]) -> dict[str, Any]:
+        assert self.call is not None
+        self.call()
+        times: list[float] = []
+        end = time.perf_counter() + job["seconds"]
+        while len(times) < LEAST_RUNS or time.perf_counter() < end:
+            start = time.perf_counter()
+            self.call()
+            times.append(time.perf_counter() - start)
+        return {"median": statistics.median(times), "runs": len(times)}
+
+
+def main() -> None:
+    # The libraries may print; only the answers go to the real standard output.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+    def answer(values: dict[str, Any]) -> None:
+        answers.write(json.dumps(values) + "\n")
+        answers.flush()
+
+    try:
+        worker = Worker(sys.argv[1], int(sys.argv[2]))
+    except ImportError as error:
+        answer({"missing": str(error)})
+        return
+    answer({"version": worker.library.version()})
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            answer(worker.prepare(job) if job["do"] == "prepare" else worker.time(job))
+        except Exception as error:
+            answer({"error": f"{type(error).__name__}: {error}"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""fastconv: plain calls on ndarrays, or with weights prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastconv
+
+
+def version() -> str:
+    return fastconv.__version__
+
+
+def set_threads(count: int) -> None:
+    fastconv.set_num_threads(count)
+
+
+def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    last = job.get("layout") == "NHWC"
+    dtype = np.dtype(job.get("dtype", "float32"))
+    x, dy = (
+        np.ascontiguousarray(arrays[name].transpose(0, 2, 3, 1) if last else arrays[name], dtype)
+        for name in ("x", "dy")
+    )
+    w, b = arrays["w"].astype(dtype), arrays["b"].astype(dtype)
+    spatial = (job["stride"], job["padding"], 1, job["groups"])
+    options = {"layout": "NHWC" if last else "NCHW", "accuracy": job.get("accuracy", "default")}
+
+    def to_array(result: np.ndarray) -> np.ndarray:
+        return result.transpose(0, 3, 1, 2) if last and job["pass"] != "backward_weights" else result
+
+    def forward() -> np.ndarray:
+        return fastconv.conv2d(x, w, b, *spatial, **options)
+
+    def backward_data() -> np.ndarray:
+        return fastconv.conv2d_backward(dy, x.shape, w, *spatial, needs=("x",), **options)[0]
+
+    def backward_weights() -> np.ndarray:
+        return fastconv.conv2d_backward(dy, x, w.shape, *spatial, needs=("weight", "bias"), **options)[1]
+
+    if job.get("prepared"):
+        operation = fastconv.prepare_conv2d(x.shape, w, b, *spatial, **options)
+        return lambda: operation(x), to_array
+    calls = {"forward": forward, "backward_data": backward_data, "backward_weights": backward_weights}
+    return calls[job["pass"]], to_array

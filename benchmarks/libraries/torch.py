@@ -1,0 +1,42 @@
+"""PyTorch, eager, with tensors already in the layout asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def version() -> str:
+    return torch.__version__
+
+
+def set_threads(count: int) -> None:
+    torch.set_num_threads(count)
+    torch.set_grad_enabled(False)
+
+
+def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    layout = torch.channels_last if job.get("layout") == "NHWC" else torch.contiguous_format
+    x, w, dy = (torch.from_numpy(arrays[name]).contiguous(memory_format=layout) for name in ("x", "w", "dy"))
+    b = torch.from_numpy(arrays["b"])
+    stride, padding, groups = job["stride"], job["padding"], job["groups"]
+
+    def forward() -> torch.Tensor:
+        return torch.nn.functional.conv2d(x, w, b, stride, padding, 1, groups)
+
+    def backward(data: bool) -> torch.Tensor:
+        gradients = torch.ops.aten.convolution_backward(
+            dy, x, w, [job["filters"]], [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], groups,
+            [data, not data, not data],
+        )  # fmt: skip
+        return gradients[0 if data else 1]
+
+    calls = {
+        "forward": forward,
+        "backward_data": lambda: backward(True),
+        "backward_weights": lambda: backward(False),
+    }
+    return calls[job["pass"]], lambda result: result.numpy()
