@@ -89,7 +89,7 @@ static fc_status read_desc(const fc_conv_desc *desc, fc_conv_desc *d) {
 /* The SIMD rows finish a sum with bias, then an activation. Any other list of steps is the reference's. */
 static void read_epilogue(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
-    plan->finish = (fc_finish){NULL, FC_IDENTITY, 0};
+    plan->finish = (fc_finish){.activation = FC_IDENTITY};
     for (int e = 0; e < d->epilogue_count; ++e) {
         const fc_epilogue *step = &d->epilogue[e];
         if (step->kind == FC_BIAS && e == 0) {

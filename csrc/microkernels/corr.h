@@ -5,8 +5,7 @@
  * order of k: tiling never changes bits. Tiles: 8x3 with 32 registers, 4x3 with 16 (Georganas et al., arXiv
  * 1808.05567, blocks the same way over pixels). */
 
-static inline vec fc_finish_vec(vec v, const fc_finish *finish, int m) {
-    if (finish->bias) v = vadd(v, vbroadcast(((const real *)finish->bias)[m]));
+static inline vec fc_activation_vec(vec v, const fc_finish *finish) {
     switch (finish->activation) {
     case FC_RELU6:
         v = vmin(vbroadcast(6), v);
@@ -18,6 +17,11 @@ static inline vec fc_finish_vec(vec v, const fc_finish *finish, int m) {
     default:
         return v;
     }
+}
+
+static inline vec fc_finish_vec(vec v, const fc_finish *finish, int m) {
+    if (finish->bias) v = vadd(v, vbroadcast(((const real *)finish->bias)[m]));
+    return fc_activation_vec(v, finish);
 }
 
 /* mr and xr are constants where this is inlined, so both loops unroll and acc lives in registers. */

@@ -9,7 +9,9 @@
 #include "microkernels/copy.h"
 #include "microkernels/corr.h"
 #include "microkernels/dot.h"
+#include "microkernels/lanes_copy.h"
 #include "microkernels/ops.h"
+#include "microkernels/outer.h"
 #include "microkernels/pool.h"
 
 extern const fc_kernels FC_NAME(fc_kernels);
@@ -22,6 +24,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .xr = 3,
     .dot_mr = 4,
     .dot_tr = 6,
+    .outer_pr = 14,
+    .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4), FC_CORR_ENTRIES(5),
              FC_CORR_ENTRIES(6), FC_CORR_ENTRIES(7), FC_CORR_ENTRIES(8)},
     .dot = {{FC_DOT_ENTRIES6(1)}, {FC_DOT_ENTRIES6(2)}, {FC_DOT_ENTRIES6(3)}, {FC_DOT_ENTRIES6(4)}},
@@ -30,9 +34,12 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .xr = 3,
     .dot_mr = 3,
     .dot_tr = 4,
+    .outer_pr = 6,
+    .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4)},
     .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
 #endif
+    .outer = FC_OUTER_TABLE,
     .corr_row = FC_NAME(fc_corr_row),
     .gather = FC_NAME(fc_gather),
     .scatter = FC_NAME(fc_scatter),
@@ -40,6 +47,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .block = FC_NAME(fc_block),
     .sum = FC_NAME(fc_sum),
     .scatter_rows = FC_NAME(fc_scatter_rows),
+    .lanes_in = FC_NAME(fc_lanes_in),
+    .lanes_out = FC_NAME(fc_lanes_out),
     .pack = FC_NAME(fc_pack),
     .pack_grid = FC_NAME(fc_pack_grid),
     .transpose = FC_NAME(fc_transpose),

@@ -10,11 +10,14 @@
 #include "fastconv.h"
 #include "microkernels/pool_kernels.h"
 
-enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
+enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6, FC_MAX_OUTER_PR = 14, FC_MAX_OUTER_VR = 3 };
 
-/* What happens to a finished sum before its only store: + bias, then the activation. */
+/* What happens to a finished sum before its only store: + bias, + residual, then the activation. The residual is known
+ * to lanes_out alone; it is shaped like the outputs of the call, with element strides of its own. */
 typedef struct fc_finish {
-    const void *bias; /* [mr] or NULL */
+    const void *bias;     /* one for each filter of the call, or NULL */
+    const void *residual; /* or NULL */
+    int64_t residual_channel, residual_step;
     fc_activation activation;
     double parameter;
 } fc_finish;
@@ -27,6 +30,12 @@ typedef void (*fc_corr_fn)(int64_t depth, const void *src, const int32_t *off, c
 /* c[q] = finish( sum_{k<depth} w[k] * src[off[k] + q] ) for q < count rounded up to whole vectors. */
 typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c,
                                int64_t count, const fc_finish *finish);
+
+/* outer[vr-1][pr-1]: c[p*ldc + l] (+)= sum_{k<depth} src[off[k] + p*step] * w[k*vr*lanes + l],  p < pr, l < vr*lanes.
+ * first: start from zero instead of c. step: the distance between neighbouring outputs in the source: 1 (a tile with
+ * channels first), lanes (a lane tile), the number of channels (channels last, in place), or a multiple. */
+typedef void (*fc_outer_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w, void *c,
+                            int64_t ldc, int first);
 
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
@@ -48,6 +57,9 @@ typedef struct fc_kernels {
     fc_corr_row_fn corr_row;
     fc_dot_fn dot[FC_MAX_DOT_MR][FC_MAX_DOT_TR];
 
+    int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */
+    fc_outer_fn outer[FC_MAX_OUTER_VR][FC_MAX_OUTER_PR]; /* NULL where the tile does not fit the registers */
+
     /* dst[i] = src[i*stride], dst[i*stride] = src[i], dst[i] = value, sum of src[0..count) */
     void (*gather)(void *dst, const void *src, int64_t stride, int64_t count);
     void (*scatter)(void *dst, int64_t stride, const void *src, int64_t count);
@@ -59,6 +71,14 @@ typedef struct fc_kernels {
     /* dst[r*dst_row + i*dst_stride] = src[r*src_row + i],  r < rows, i < count */
     void (*scatter_rows)(void *dst, int64_t dst_row, int64_t dst_stride, const void *src, int64_t src_row, int64_t rows,
                          int64_t count);
+    /* dst[i*lanes + c] = src[c*channel_stride + i*stride],  c < channels <= lanes (zero beyond), i < count; fast where
+     * either stride is 1 */
+    void (*lanes_in)(void *dst, const void *src, int64_t channel_stride, int64_t stride, int64_t channels,
+                     int64_t count);
+    /* dst[f*channel_stride + i*stride] = finish(src[i*ld + f]),  f < filters, i < count; fast where either stride is
+     * 1. src is read in whole vectors of filters, finish->bias up to the last filter. */
+    void (*lanes_out)(void *dst, int64_t channel_stride, int64_t stride, const void *src, int64_t ld, int64_t filters,
+                      int64_t count, const fc_finish *finish);
     /* dst[(c*taps + t)*mr + m] = w[m*m_stride + c*c_stride + tap[t]],  c < channels */
     void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels,
                  const int64_t *tap, int64_t taps);

@@ -59,6 +59,7 @@ int report(void); /* prints "N passed, N failed"; the exit status */
 void test_conv(void);
 void test_conv_arguments(void);
 void test_pool(void);
+void test_lanes(void);
 void test_ops(void);
 void test_threads(void);
 

@@ -10,6 +10,7 @@ static const struct {
 } GROUPS[] = {{"arguments", test_conv_arguments},
               {"conv", test_conv},
               {"pool", test_pool},
+              {"lanes", test_lanes},
               {"ops", test_ops},
               {"threads", test_threads}};
 

@@ -1,0 +1,114 @@
+/* lanes_copy.h: between the caller's tensors and vectors with channels in their lanes.
+ *
+ * On one side a vector holds the channels (or filters) of one position, on the other a run of positions of one channel
+ * lies in the caller's memory. Where the caller's channels are neighbours (channels last) vectors are copied as they
+ * are; otherwise blocks of lanes x lanes are transposed in registers by zips, so that both sides are read and written
+ * in whole vectors. */
+
+/* n <= VLANES elements that lie `stride` apart; the lanes beyond are zero. */
+static inline vec fc_load_run(const real *p, int64_t stride, int n) {
+    if (stride == 1) return n == VLANES ? vload(p) : vload_part(p, n);
+    real lanes[VLANES] = {0};
+    for (int i = 0; i < n; ++i) lanes[i] = p[i * stride];
+    return vload(lanes);
+}
+
+static inline void fc_store_run(real *p, int64_t stride, vec v, int n) {
+    if (stride == 1) {
+        if (n == VLANES) {
+            vstore(p, v);
+        } else {
+            vstore_part(p, v, n);
+        }
+        return;
+    }
+    real lanes[VLANES];
+    vstore(lanes, v);
+    for (int i = 0; i < n; ++i) p[i * stride] = lanes[i];
+}
+
+static inline int fc_part(int64_t rest) { return rest < VLANES ? (int)rest : VLANES; }
+
+/* `points` positions of `channels` channels, each at most VLANES. */
+static inline __attribute__((always_inline)) void fc_lanes_block(real *dst, const real *src, int64_t channel_stride,
+                                                                 int64_t stride, const int channels, const int points) {
+    vec v[VLANES];
+#pragma GCC unroll 16
+    for (int c = 0; c < VLANES; ++c)
+        v[c] = c < channels ? fc_load_run(src + c * channel_stride, stride, points) : vzero();
+    fc_interleave(v, VLANES);
+#pragma GCC unroll 16
+    for (int l = 0; l < VLANES; ++l)
+        if (l < points) vstore(dst + l * VLANES, v[l]);
+}
+
+static void FC_NAME(fc_lanes_in)(void *dst_, const void *src_, int64_t channel_stride, int64_t stride, int64_t channels,
+                                 int64_t count) {
+    real *dst = dst_;
+    const real *src = src_;
+    const int lanes = (int)channels;
+    if (channel_stride == 1) {
+        for (int64_t i = 0; i < count; ++i) vstore(dst + i * VLANES, fc_load_run(src + i * stride, 1, lanes));
+        return;
+    }
+    int64_t i = 0;
+    if (stride == 1 && lanes == VLANES) {
+        for (; i + VLANES <= count; i += VLANES)
+            fc_lanes_block(dst + i * VLANES, src + i, channel_stride, 1, VLANES, VLANES);
+    }
+    for (; i < count; i += VLANES)
+        fc_lanes_block(dst + i * VLANES, src + i * stride, channel_stride, stride, lanes, fc_part(count - i));
+}
+
+/* One vector of finished outputs: after the bias, the residual and the activation. */
+static inline vec fc_finish_run(vec v, const fc_finish *finish, int64_t filter, int64_t i, int64_t stride, int n) {
+    if (finish->residual) {
+        const real *from =
+            (const real *)finish->residual + filter * finish->residual_channel + i * finish->residual_step;
+        v = vadd(v, fc_load_run(from, stride, n));
+    }
+    return fc_activation_vec(v, finish);
+}
+
+/* Outputs whose filters are neighbours. */
+static void FC_NAME(fc_lanes_across)(real *dst, int64_t stride, const real *src, int64_t ld, int64_t filters,
+                                     int64_t count, const fc_finish *finish) {
+    for (int64_t f = 0; f < filters; f += VLANES) {
+        const int n = fc_part(filters - f);
+        const vec bias = finish->bias ? fc_load_run((const real *)finish->bias + f, 1, n) : vzero();
+        for (int64_t i = 0; i < count; ++i) {
+            vec v = vload(src + i * ld + f);
+            if (finish->bias) v = vadd(v, bias);
+            v = fc_finish_run(v, finish, f, i, finish->residual_channel, n);
+            fc_store_run(dst + i * stride + f, 1, v, n);
+        }
+    }
+}
+
+static void FC_NAME(fc_lanes_out)(void *dst_, int64_t channel_stride, int64_t stride, const void *src_, int64_t ld,
+                                  int64_t filters, int64_t count, const fc_finish *finish) {
+    real *dst = dst_;
+    const real *src = src_;
+    if (channel_stride == 1) {
+        FC_NAME(fc_lanes_across)(dst, stride, src, ld, filters, count, finish);
+        return;
+    }
+    for (int64_t f = 0; f < filters; f += VLANES) {
+        const int lanes = fc_part(filters - f);
+        for (int64_t i = 0; i < count; i += VLANES) {
+            const int points = fc_part(count - i);
+            vec v[VLANES];
+#pragma GCC unroll 16
+            for (int p = 0; p < VLANES; ++p) v[p] = p < points ? vload(src + (i + p) * ld + f) : vzero();
+            fc_interleave(v, VLANES);
+#pragma GCC unroll 16
+            for (int l = 0; l < VLANES; ++l) {
+                if (l >= lanes) continue;
+                vec sum = v[l];
+                if (finish->bias) sum = vadd(sum, vbroadcast(((const real *)finish->bias)[f + l]));
+                sum = fc_finish_run(sum, finish, f + l, i, finish->residual_step, points);
+                fc_store_run(dst + (f + l) * channel_stride + i * stride, stride, sum, points);
+            }
+        }
+    }
+}

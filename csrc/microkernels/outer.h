@@ -1,0 +1,97 @@
+/* outer.h: the register tile with filters in the vector lanes. pr neighbouring outputs by vr vectors of filters stay in
+ * registers while the sum runs over channels and taps: per step vr vectors of packed weights and pr broadcast elements
+ * of the source feed pr*vr multiply-adds. Neighbouring outputs may lie any distance apart in the source, so it may be a
+ * tile of either kind or the caller's tensor itself, with any stride. Each lane adds in the order of k: tiling never
+ * changes bits. Wins over corr.h where filters fill the lanes and rows of outputs do not. Tiles: 14x2 with 32
+ * registers, 6x2 with 16 (the shapes of Georganas et al., arXiv 1808.05567, and of BLIS's and XNNPACK's products). */
+
+/* s[p*step] from few address registers: 0, 1, 2, 3, 4, 5 and 6 steps from s, where x86 scales step, 3*step and 5*step
+ * itself, and the same from s7 = s + 7*step. */
+static inline __attribute__((always_inline)) real fc_outer_at(const real *s, const real *s7, const int p, int64_t step,
+                                                              int64_t step3, int64_t step5) {
+    const real *from = p < 7 ? s : s7;
+    switch (p % 7) {
+    case 0:
+        return from[0];
+    case 1:
+        return from[step];
+    case 2:
+        return from[2 * step];
+    case 3:
+        return from[step3];
+    case 4:
+        return from[4 * step];
+    case 5:
+        return from[step5];
+    default:
+        return from[2 * step3];
+    }
+}
+
+/* pr and vr are constants where this is inlined, so both loops unroll and acc lives in registers. */
+static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, const int vr, int64_t depth,
+                                                                const real *src, const int32_t *off, int64_t step,
+                                                                const real *w, real *c, int64_t ldc, int first) {
+    const int64_t step3 = 3 * step, step5 = 5 * step;
+    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
+#pragma GCC unroll 14
+    for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) acc[p][x] = first ? vzero() : vload(c + p * ldc + x * VLANES);
+    }
+    for (int64_t k = 0; k < depth; ++k, w += vr * VLANES) {
+        const real *s = src + off[k], *s7 = s + 7 * step;
+        vec v[FC_MAX_OUTER_VR];
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) v[x] = vload(w + x * VLANES);
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) {
+            const vec b = vbroadcast(fc_outer_at(s, s7, p, step, step3, step5));
+#pragma GCC unroll 3
+            for (int x = 0; x < vr; ++x) acc[p][x] = vfma(b, v[x], acc[p][x]);
+        }
+    }
+#pragma GCC unroll 14
+    for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) vstore(c + p * ldc + x * VLANES, acc[p][x]);
+    }
+}
+
+#define FC_OUTER(PR, VR)                                                                                               \
+    static void FC_NAME(fc_outer_##PR##x##VR)(int64_t depth, const void *src, const int32_t *off, int64_t step,        \
+                                              const void *w, void *c, int64_t ldc, int first) {                        \
+        fc_outer_tile(PR, VR, depth, src, off, step, w, c, ldc, first);                                                \
+    }
+#define FC_OUTER_ENTRY(PR, VR) FC_NAME(fc_outer_##PR##x##VR)
+#define FC_OUTER_4(DO, VR, SEPARATE) DO(1, VR) SEPARATE() DO(2, VR) SEPARATE() DO(3, VR) SEPARATE() DO(4, VR)
+#define FC_OUTER_6(DO, VR, SEPARATE) FC_OUTER_4(DO, VR, SEPARATE) SEPARATE() DO(5, VR) SEPARATE() DO(6, VR)
+#define FC_OUTER_9(DO, VR, SEPARATE)                                                                                   \
+    FC_OUTER_6(DO, VR, SEPARATE) SEPARATE() DO(7, VR) SEPARATE() DO(8, VR) SEPARATE() DO(9, VR)
+#define FC_OUTER_14(DO, VR, SEPARATE)                                                                                  \
+    FC_OUTER_9(DO, VR, SEPARATE)                                                                                       \
+    SEPARATE() DO(10, VR) SEPARATE() DO(11, VR) SEPARATE() DO(12, VR) SEPARATE() DO(13, VR) SEPARATE() DO(14, VR)
+#define FC_OUTER_COMMA() ,
+#define FC_OUTER_NOTHING()
+
+/* As many pixels as leave registers for the vr weights and one broadcast. */
+FC_OUTER_14(FC_OUTER, 1, FC_OUTER_NOTHING)
+#if VREGS == 32
+FC_OUTER_14(FC_OUTER, 2, FC_OUTER_NOTHING)
+FC_OUTER_9(FC_OUTER, 3, FC_OUTER_NOTHING)
+#define FC_OUTER_TABLE                                                                                                 \
+    {                                                                                                                  \
+        {FC_OUTER_14(FC_OUTER_ENTRY, 1, FC_OUTER_COMMA)}, {FC_OUTER_14(FC_OUTER_ENTRY, 2, FC_OUTER_COMMA)}, {          \
+            FC_OUTER_9(FC_OUTER_ENTRY, 3, FC_OUTER_COMMA)                                                              \
+        }                                                                                                              \
+    }
+#else
+FC_OUTER_6(FC_OUTER, 2, FC_OUTER_NOTHING)
+FC_OUTER_4(FC_OUTER, 3, FC_OUTER_NOTHING)
+#define FC_OUTER_TABLE                                                                                                 \
+    {                                                                                                                  \
+        {FC_OUTER_14(FC_OUTER_ENTRY, 1, FC_OUTER_COMMA)}, {FC_OUTER_6(FC_OUTER_ENTRY, 2, FC_OUTER_COMMA)}, {           \
+            FC_OUTER_4(FC_OUTER_ENTRY, 3, FC_OUTER_COMMA)                                                              \
+        }                                                                                                              \
+    }
+#endif
