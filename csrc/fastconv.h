@@ -113,11 +113,13 @@ fc_status fc_conv_plan_create(const fc_conv_desc *desc, fc_conv_plan **plan);
 void fc_conv_plan_destroy(fc_conv_plan *plan); /* NULL is allowed */
 int fc_conv_plan_algorithm(const fc_conv_plan *plan);
 int64_t fc_conv_plan_workspace(const fc_conv_plan *plan, int threads);
+/* Threads that an execution starts: what its work deserves and its memory allows. workspace_bytes: -1 for the pool's. */
+int fc_conv_plan_threads(const fc_conv_plan *plan, int64_t workspace_bytes, int threads);
 int64_t fc_conv_plan_packed(const fc_conv_plan *plan); /* bytes of packed weights, 0 if this algorithm packs none */
 fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, int threads);
 
 /* The tensor that the pass computes is written, the others are only read; it may overlap none of them.
- * packed: from fc_conv_pack when desc.prepared, else NULL. workspace: NULL lets the scratch pool serve.
+ * packed: from fc_conv_pack when desc.prepared, else NULL; w is read where fc_conv_plan_packed is 0. workspace: NULL lets the scratch pool serve.
  * threads <= 0 means fc_threads(). */
 typedef struct fc_conv_args {
     void *x, *w, *y;

@@ -223,8 +223,8 @@ fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, in
     return algorithm->pack(plan, w, packed, threads);
 }
 
-/* Threads that the work deserves, and that the memory at hand allows. */
-static int choose_threads(const fc_conv_plan *plan, int64_t bytes, int asked) {
+int fc_conv_plan_threads(const fc_conv_plan *plan, int64_t workspace_bytes, int asked) {
+    const int64_t bytes = workspace_bytes >= 0 ? workspace_bytes : plan->desc.workspace_limit;
     const double deserved = fmin(fmax(plan->macs / macs_per_thread, 1), INT32_MAX);
     int threads = fc_workers((int64_t)deserved, asked);
     while (threads > 1 && bytes >= 0 && fc_conv_plan_workspace(plan, threads) > bytes) --threads;
@@ -257,8 +257,7 @@ fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args) {
         if (d->epilogue[e].kind == FC_BIAS && !args->bias) return FC_INVALID;
         if (d->epilogue[e].kind == FC_RESIDUAL && !args->residual) return FC_INVALID;
     }
-    const int64_t limit = args->workspace ? args->workspace_bytes : d->workspace_limit;
-    const int threads = choose_threads(plan, limit, args->threads);
+    const int threads = fc_conv_plan_threads(plan, args->workspace ? args->workspace_bytes : -1, args->threads);
     const int64_t bytes = fc_conv_plan_workspace(plan, threads);
     if (args->workspace) {
         if (args->workspace_bytes < bytes) return FC_WORKSPACE_TOO_SMALL;

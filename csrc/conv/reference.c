@@ -171,10 +171,6 @@ static fc_status plan_reference(fc_conv_plan *plan) {
             plan->reason = "a fused 2x2 pool is not supported yet";
             return FC_UNSUPPORTED;
         }
-    if (d->prepared) {
-        plan->reason = "reads weights as they are, not packed ones";
-        return FC_UNSUPPORTED;
-    }
     plan->reason = "plain loops: takes everything, wins nothing";
     plan->cost = plan->macs * cycles_per_mac + 1000;
     if (d->pass == FC_BACKWARD_DATA) {

@@ -41,6 +41,7 @@ cdef extern from "fastconv.h" nogil:
         FC_BIAS
         FC_RESIDUAL
         FC_ACTIVATE
+        FC_POOL2X2
 
     ctypedef struct fc_epilogue:
         fc_epilogue_kind kind
@@ -114,6 +115,9 @@ cdef extern from "fastconv.h" nogil:
     void fc_conv_plan_destroy(fc_conv_plan *plan)
     int fc_conv_plan_algorithm(const fc_conv_plan *plan)
     int64_t fc_conv_plan_workspace(const fc_conv_plan *plan, int threads)
+    int fc_conv_plan_threads(const fc_conv_plan *plan, int64_t workspace_bytes, int threads)
+    int64_t fc_conv_plan_packed(const fc_conv_plan *plan)
+    fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, int threads)
 
     ctypedef struct fc_conv_args:
         void *x

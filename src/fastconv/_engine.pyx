@@ -7,7 +7,7 @@ Nothing here validates shapes or allocates results; fastconv.functional does, an
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -124,7 +124,7 @@ cdef class ConvPlan:
                   w_strides, y_strides, *, residual_strides=(0, 0, 0, 0, 0), bint channels_last=False,
                   border="constant", double border_value=0.0, bint flip=False, bint bias=False, bint residual=False,
                   activation=None, double slope=0.0, accuracy="default", algorithm=-1, int64_t workspace_limit=-1,
-                  bint prepared=False):
+                  bint prepared=False, bint pool=False):
         cdef fc_conv_desc *d = &self.desc
         memset(d, 0, sizeof(fc_conv_desc))
         d.struct_size = sizeof(fc_conv_desc)
@@ -160,6 +160,9 @@ cdef class ConvPlan:
             d.epilogue[d.epilogue_count].activation = ACTIVATIONS[activation]
             d.epilogue[d.epilogue_count].parameter = slope
             d.epilogue_count += 1
+        if pool:
+            d.epilogue[d.epilogue_count].kind = FC_POOL2X2
+            d.epilogue_count += 1
         check(fc_conv_plan_create(d, &self.plan))
 
     def __dealloc__(self):
@@ -169,8 +172,15 @@ cdef class ConvPlan:
     def algorithm(self):
         return fc_conv_algorithm_name(fc_conv_plan_algorithm(self.plan)).decode()
 
+    @property
+    def packed_bytes(self):
+        return fc_conv_plan_packed(self.plan)
+
     def workspace_bytes(self, int threads):
         return fc_conv_plan_workspace(self.plan, threads)
+
+    def threads(self, int64_t workspace_bytes=-1, int num_threads=0):
+        return fc_conv_plan_threads(self.plan, workspace_bytes, num_threads)
 
     def candidates(self):
         """Every row of the algorithm list as this problem sees it."""
@@ -210,6 +220,122 @@ cdef class ConvPlan:
             args.workspace_bytes = workspace.nbytes
         with nogil:
             status = fc_conv_execute(self.plan, &args)
+        check(status)
+
+
+cdef inline bint usable(object value, int type_num, int ndim, const cnp.npy_intp *shape) noexcept:
+    """Whether the engine can use this object as it is, as a C-contiguous array of the planned type and shape."""
+    cdef int axis
+    if type(value) is not cnp.ndarray:
+        return False
+    cdef cnp.ndarray array = <cnp.ndarray>value
+    if cnp.PyArray_TYPE(array) != type_num or cnp.PyArray_NDIM(array) != ndim or not cnp.PyArray_ISCARRAY_RO(array):
+        return False
+    for axis in range(ndim):
+        if cnp.PyArray_DIM(array, axis) != shape[axis]:
+            return False
+    return True
+
+
+cdef inline bint apart(const char *a, int64_t a_bytes, const char *b, int64_t b_bytes) noexcept:
+    return a + a_bytes <= b or b + b_bytes <= a
+
+
+cdef class PackedConv:
+    """A forward plan with its weights packed and its bias: what a prepared operation runs."""
+
+    cdef ConvPlan plan
+    cdef fc_conv_args args
+    cdef object kept  # the arrays that args points into
+    cdef bint residual
+    cdef int type_num, ndim
+    cdef int64_t x_bytes, y_bytes, residual_bytes
+    cdef cnp.npy_intp x_shape[5]
+    cdef cnp.npy_intp y_shape[5]
+    cdef cnp.npy_intp residual_shape[5]
+
+    def __cinit__(self, ConvPlan plan, cnp.ndarray weight, cnp.ndarray bias, x_shape, y_shape, residual_shape):
+        """Pack `weight`, or copy it where the algorithm reads it as it is; the arrays are C-contiguous."""
+        cdef int64_t packed_bytes = fc_conv_plan_packed(plan.plan)
+        cdef int64_t item = weight.itemsize
+        cdef fc_status status
+        cdef void *source = data(weight)
+        cdef void *packed
+        self.plan = plan
+        self.type_num = cnp.PyArray_TYPE(weight)
+        self.ndim = len(x_shape)
+        self.residual = residual_shape is not None
+        self.x_bytes, self.y_bytes = item, item
+        for axis in range(self.ndim):
+            self.x_shape[axis], self.y_shape[axis] = x_shape[axis], y_shape[axis]
+            self.x_bytes *= x_shape[axis]
+            self.y_bytes *= y_shape[axis]
+        if self.residual:
+            self.residual_bytes = item
+            for axis in range(self.ndim):
+                self.residual_shape[axis] = residual_shape[axis]
+                self.residual_bytes *= residual_shape[axis]
+        memset(&self.args, 0, sizeof(self.args))
+        if bias is not None:
+            bias = bias.copy()
+            self.args.bias = data(bias)
+        if packed_bytes > 0:
+            weight = np.empty(packed_bytes + 64, np.uint8)
+            packed = <void *>((<uintptr_t>data(weight) + 63) & ~<uintptr_t>63)
+            with nogil:
+                status = fc_conv_pack(plan.plan, source, packed, 0)
+            check(status)
+            self.args.packed = packed
+        else:
+            weight = weight.copy()
+            self.args.w = data(weight)
+        self.kept = (weight, bias)
+
+    def run(self, x, residual, out, int num_threads):
+        """Return the result; None, with nothing done, unless every array can be used as it is."""
+        cdef fc_conv_args args = self.args
+        cdef fc_status status
+        cdef cnp.ndarray y
+        if not usable(x, self.type_num, self.ndim, self.x_shape):
+            return None
+        args.x = cnp.PyArray_DATA(<cnp.ndarray>x)
+        if self.residual:
+            if not usable(residual, self.type_num, self.ndim, self.residual_shape):
+                return None
+            args.residual = cnp.PyArray_DATA(<cnp.ndarray>residual)
+        elif residual is not None:
+            return None
+        if out is None:
+            y = cnp.PyArray_EMPTY(self.ndim, self.y_shape, self.type_num, 0)
+            args.y = cnp.PyArray_DATA(y)
+        else:
+            if not usable(out, self.type_num, self.ndim, self.y_shape):
+                return None
+            y = <cnp.ndarray>out
+            args.y = cnp.PyArray_DATA(y)
+            if not (cnp.PyArray_ISWRITEABLE(y) and apart(<char *>args.y, self.y_bytes, <char *>args.x, self.x_bytes)):
+                return None
+            if self.residual and not apart(<char *>args.y, self.y_bytes, <char *>args.residual, self.residual_bytes):
+                return None
+        args.threads = num_threads
+        with nogil:
+            status = fc_conv_execute(self.plan.plan, &args)
+        check(status)
+        return y
+
+    def execute(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray residual, cnp.ndarray workspace, int num_threads):
+        """Run on arrays that are known to be of the planned kind."""
+        cdef fc_conv_args args = self.args
+        cdef fc_status status
+        args.x = data(x)
+        args.y = data(y)
+        args.residual = data(residual)
+        args.threads = num_threads
+        if workspace is not None:
+            args.workspace = data(workspace)
+            args.workspace_bytes = workspace.nbytes
+        with nogil:
+            status = fc_conv_execute(self.plan.plan, &args)
         check(status)
 
 

@@ -89,12 +89,14 @@ from fastconv.functional.pool_unpool import (
     max_unpool3d,
     max_unpool3d_backward,
 )
+from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
 from fastconv.functional.signal import convolve, correlate
 from fastconv.functional.softmax import softmax, softmax_backward
 
 __all__ = [
     "Candidate",
     "ConvReport",
+    "PreparedConv",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",
@@ -171,6 +173,9 @@ __all__ = [
     "max_unpool3d_backward",
     "mse_loss",
     "mse_loss_backward",
+    "prepare_conv1d",
+    "prepare_conv2d",
+    "prepare_conv3d",
     "relu",
     "relu_backward",
     "softmax",

@@ -15,14 +15,15 @@ from fastconv.functional._operands import checked_out, copy_reason, operand, wor
 from fastconv.functional._plans import Call, ConvKey, conv_call, frozen
 from fastconv.functional.activation import activation_code
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "hashable_activation"]
 
 Arrays = Sequence[tuple[str, np.ndarray | None]]
 
 _SLOTS = {field: index for index, field in enumerate(ConvKey._fields)}
 
 
-def _hashable_activation(activation: Any) -> Any:
+def hashable_activation(activation: Any) -> Any:
+    """Return a checked activation in hashable form."""
     if activation is None or type(activation) is str:
         return activation
     activation_code(activation)
@@ -104,7 +105,7 @@ def forward(
         weight_layout,
         flag("flip", flip),
         border,
-        _hashable_activation(activation),
+        hashable_activation(activation),
         accuracy,
         algorithm,
         workspace_limit,

@@ -27,6 +27,7 @@ __all__ = [
     "conv_problem",
     "frozen",
     "make_plan",
+    "result_shape",
 ]
 
 CACHED_PLANS = 512
@@ -75,6 +76,8 @@ class ConvKey(NamedTuple):
     algorithm: Any
     workspace_limit: Any
     isa: str
+    prepared: bool = False
+    pooled: bool = False
 
 
 class Problem(NamedTuple):
@@ -273,6 +276,24 @@ def _in_three(values: Sequence[int], fill: int) -> tuple[int, ...]:
     return (fill,) * (3 - len(values)) + tuple(values)
 
 
+def result_shape(key: ConvKey, problem: Problem) -> tuple[int, ...]:
+    """Shape of what the pass computes; the 2x2 pool drops an odd last row or column.
+
+    Raises
+    ------
+    ValueError
+        If the maps are too small to pool.
+    """
+    if key.pass_name != "forward":
+        return key.x_shape if key.pass_name == "backward_data" else key.weight_shape
+    if not key.pooled:
+        return problem.y_shape
+    if min(problem.output) < 2:
+        raise ValueError(f"pool (=2) needs maps of at least 2x2, but the convolution's are {problem.output}")
+    letters = problem.letters[len(problem.letters) - len(problem.y_shape) :]
+    return tuple(n // 2 if letter in "HW" else n for letter, n in zip(letters, problem.y_shape, strict=True))
+
+
 def make_plan(key: ConvKey, problem: Problem) -> Any:
     """Build the engine's plan for a checked problem that is not empty.
 
@@ -293,7 +314,8 @@ def make_plan(key: ConvKey, problem: Problem) -> Any:
     w_strides = _operands.element_strides(
         problem.weight_letters, problem.weight_full, roles, key.weight_shape, weight_strides, itemsize
     )
-    x_strides, y_strides = spread(key.x_shape, key.x_strides), spread(problem.y_shape, key.y_strides)
+    y_shape = result_shape(key, problem) if key.pooled else problem.y_shape
+    x_strides, y_strides = spread(key.x_shape, key.x_strides), spread(y_shape, key.y_strides)
     ic, oc, size, output = problem.in_channels, problem.out_channels, problem.size, problem.output
     if key.transposed:
         ic, oc, size, output, x_strides, y_strides = oc, ic, output, size, y_strides, x_strides
@@ -333,6 +355,8 @@ def make_plan(key: ConvKey, problem: Problem) -> Any:
         activation=options.activation,
         slope=options.slope,
         accuracy=options.accuracy,
+        prepared=key.prepared,
+        pool=key.pooled,
     )
     try:
         return build(algorithm=options.algorithm, workspace_limit=options.workspace_limit)
@@ -345,7 +369,7 @@ def _refusal(key: ConvKey, options: Options, build: Any, error: Exception) -> Ex
     try:
         rows = build().candidates()
     except (ValueError, NotImplementedError):
-        return error
+        return NotImplementedError("no algorithm pools (pool=2) this convolution") if key.pooled else error
     chosen = [row for row in rows if options.algorithm in (-1, row["name"])]
     able = [row for row in chosen if row["status"] == "ok"]
     if not able:
@@ -365,7 +389,7 @@ def conv_call(*fields: Any) -> Call:
     try:
         return cached_call(*fields)
     except TypeError:
-        for name, value in zip(ConvKey._fields, fields, strict=True):
+        for name, value in zip(ConvKey._fields, fields, strict=False):
             if type(value).__hash__ is None:
                 raise TypeError(f"{name} (={value!r}) must not be of type {type(value).__name__}") from None
         raise
@@ -378,7 +402,7 @@ def cached_call(*fields: Any) -> Call:
     problem = conv_problem(key)
     _check_arrays(key, problem)
     _options(key)
-    shape = {"forward": problem.y_shape, "backward_data": key.x_shape}.get(key.pass_name, key.weight_shape)
+    shape = result_shape(key, problem)
     if math.prod(problem.y_shape) == 0:
         return Call(None, shape, 0, problem)
     plan = make_plan(key, problem)

@@ -206,30 +206,35 @@ def _explain(
     if forward and options["residual"] is not None and options["residual"] is not False:
         shape = problem.y_shape
         key = key._replace(residual_shape=shape, residual_strides=c_strides(shape, dtype.itemsize))
+    return report_of(key, copies + weight_copies)
+
+
+def report_of(key: ConvKey, copies: list[str] | None = None) -> ConvReport:
+    """Explain the call of a key; `copies` says what had to be copied before."""
     call = conv_call(*key)
-    unused, unused_pixels = _unused(call.problem, border_mode(options["border"])[0])
+    unused, unused_pixels = _unused(call.problem, border_mode(key.border)[0])
     rows = [Candidate(**row) for row in call.plan.candidates()] if call.plan is not None else []
     algorithm = call.plan.algorithm if call.plan is not None else "none"
     notes = []
-    if (pass_name, algorithm) in SPREADING and options["accuracy"] != "strict":
+    if (key.pass_name, algorithm) in SPREADING and key.accuracy != "strict":
         notes.append('NaN and infinity may reach other outputs; accuracy="strict" keeps them in their windows')
     return ConvReport(
-        operation=f"conv{ndim}d",
-        pass_name=pass_name,
-        dtype=str(dtype),
+        operation=f"conv{key.ndim}d",
+        pass_name=key.pass_name,
+        dtype=str(np.dtype(key.chars[0])),
         isa=key.isa,
-        x_shape=x_shape,
-        weight_shape=weight_shape,
-        output_shape=call.problem.y_shape,
+        x_shape=key.x_shape,
+        weight_shape=key.weight_shape,
+        output_shape=call.shape if key.pooled else call.problem.y_shape,
         algorithm=algorithm,
-        reason=_reason(options["algorithm"], rows, algorithm) if rows else "the batch is empty",
+        reason=_reason(key.algorithm, rows, algorithm) if rows else "the batch is empty",
         candidates=rows,
         workspace_bytes=call.workspace_bytes,
         macs=next((row.macs for row in rows if row.name == algorithm), 0.0),
         padding=call.problem.padding,
         unused_input=unused,
         unused_pixels=unused_pixels,
-        copies=copies + weight_copies,
+        copies=copies or [],
         notes=notes,
     )
 
