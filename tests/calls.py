@@ -16,7 +16,7 @@ PASSES = ("forward", "backward_data", "backward_weights")
 TYPES = (np.float32, np.float64)
 
 # Largest error of an algorithm, in units of the type's epsilon times the sum of the magnitudes of all products.
-TOLERANCE = {"auto": 4.0, "reference": 4.0, "direct": 4.0, "pointwise": 4.0, "depthwise": 4.0, "panels": 4.0}
+TOLERANCE = {"auto": 4.0, "reference": 4.0, "direct": 4.0, "pointwise": 4.0, "depthwise": 4.0, "panels": 4.0, "stencil": 4.0}
 
 
 def to_layout(array, layout):

@@ -97,11 +97,13 @@ EVERYTHING = {case.id for case in CONV_CASES if case.n}
 DIRECT = {"first-layer", "lenet-c1", "lenet-c3", "3x3", "strided", "dilated", "grouped", "3d", "1d", "border-wrap"}
 POINTWISE = {"pointwise", "large-pointwise", "grouped-pointwise", "3d-pointwise", "pointwise-31-33"}
 DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depthwise", "1d-depthwise", "3d-depthwise"}
+STENCIL = {"depthwise", "depthwise-dilated", "1d-depthwise", "3d-depthwise", "single-channel", "image-7x7"}
 SERVES = {
     "reference": {"forward": EVERYTHING, "backward_data": EVERYTHING, "backward_weights": EVERYTHING},
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "pointwise": {"forward": POINTWISE, "backward_data": POINTWISE},
+    "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},
     "depthwise": {"forward": DEPTHWISE | {"depthwise-multiplier"}, "backward_data": DEPTHWISE},
 }
 

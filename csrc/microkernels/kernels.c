@@ -13,6 +13,7 @@
 #include "microkernels/ops.h"
 #include "microkernels/outer.h"
 #include "microkernels/pool.h"
+#include "microkernels/stencil.h"
 
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
@@ -28,6 +29,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4), FC_CORR_ENTRIES(5),
              FC_CORR_ENTRIES(6), FC_CORR_ENTRIES(7), FC_CORR_ENTRIES(8)},
+    .stencil_rows = 6,
     .dot = {{FC_DOT_ENTRIES6(1)}, {FC_DOT_ENTRIES6(2)}, {FC_DOT_ENTRIES6(3)}, {FC_DOT_ENTRIES6(4)}},
 #else
     .mr = 4,
@@ -37,10 +39,12 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer_pr = 6,
     .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4)},
+    .stencil_rows = 4,
     .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
 #endif
     .outer = FC_OUTER_TABLE,
     .corr_row = FC_NAME(fc_corr_row),
+    .stencil = FC_STENCIL_ENTRIES,
     .gather = FC_NAME(fc_gather),
     .scatter = FC_NAME(fc_scatter),
     .fill = FC_NAME(fc_fill),

@@ -10,7 +10,8 @@
 #include "fastconv.h"
 #include "microkernels/pool_kernels.h"
 
-enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6, FC_MAX_OUTER_PR = 14, FC_MAX_OUTER_VR = 3 };
+enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
+enum { FC_MAX_OUTER_PR = 14, FC_MAX_OUTER_VR = 3, FC_MAX_STENCIL = 6 };
 
 /* What happens to a finished sum before its only store: + bias, + residual, then the activation. The residual is known
  * to lanes_out alone; it is shaped like the outputs of the call, with element strides of its own. */
@@ -37,6 +38,18 @@ typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *of
 typedef void (*fc_outer_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w, void *c,
                             int64_t ldc, int first);
 
+/* The taps of a kernel along each axis, and how far apart their source elements lie. */
+typedef struct fc_window {
+    int64_t depth, height, width;
+    int64_t plane, row, step;
+} fc_window;
+
+/* stencil[rows-1], rows <= window.height: outputs of `rows` rows, in the source window.row and in dst dst_row apart:
+ * dst[m*dst_row + q] = finish( sum over d, i, j of w[(d*width + j)*height + i] * src[d*plane + (m+i)*row + j*step + q] )
+ * for q < count. Reads what these outputs need; where count < lanes up to a whole vector of it. */
+typedef void (*fc_stencil_fn)(const fc_window *window, const void *src, const void *w, void *dst, int64_t dst_row,
+                              int64_t count, const fc_finish *finish);
+
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
     int64_t runs, count, a_step, b_step;
@@ -55,6 +68,8 @@ typedef struct fc_kernels {
     int mr, xr, dot_mr, dot_tr; /* the register tiles that reach the FMA peak; smaller ones serve the tails */
     fc_corr_fn corr[FC_MAX_MR][FC_MAX_XR];
     fc_corr_row_fn corr_row;
+    int stencil_rows;
+    fc_stencil_fn stencil[FC_MAX_STENCIL];
     fc_dot_fn dot[FC_MAX_DOT_MR][FC_MAX_DOT_TR];
 
     int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */

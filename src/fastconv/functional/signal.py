@@ -61,11 +61,15 @@ def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, num_thre
         for n, k, (first, length) in zip(x.shape[lead:], kernel.shape[lead:], ranges[lead:], strict=True)
     )
     batch = x.reshape(math.prod(x.shape[:lead]), 1, *x.shape[lead:])
+
+    def part_of(weight: np.ndarray) -> np.ndarray:
+        return _CONV[ndim](batch, weight[None, None], padding=padding, flip=flip, num_threads=num_threads)
+
+    if not lead:
+        return part_of(kernel)[0, 0]
     y = np.zeros([length for _, length in ranges], x.dtype)
     for offset in np.ndindex(*kernel.shape[:lead]):
-        part = _CONV[ndim](batch, kernel[offset][None, None], padding=padding, flip=flip, num_threads=num_threads)
-        if not lead:
-            return part[0, 0]
+        part = part_of(kernel[offset])
         place = offset if flip else tuple(k - 1 - at for at, k in zip(offset, kernel.shape, strict=False))
         part = part.reshape(*x.shape[:lead], *part.shape[2:])
         source, target = [], []
