@@ -15,8 +15,22 @@ LAYOUTS = ("first", "last")
 PASSES = ("forward", "backward_data", "backward_weights")
 TYPES = (np.float32, np.float64)
 
-# Largest error of an algorithm, in units of the type's epsilon times the sum of the magnitudes of all products.
-TOLERANCE = {"auto": 4.0, "reference": 4.0, "direct": 4.0, "pointwise": 4.0, "depthwise": 4.0, "panels": 4.0, "stencil": 4.0}
+# Largest error of an algorithm, in units of the type's epsilon times the sum of the magnitudes of all products. The
+# automatic choice may be Winograd's, whose errors at a corner are those of the whole tile.
+TOLERANCE = {
+    "auto": 32.0,
+    "reference": 4.0,
+    "direct": 4.0,
+    "pointwise": 4.0,
+    "depthwise": 4.0,
+    "panels": 4.0,
+    "stencil": 4.0,
+    "winograd2": 4.0,
+    "winograd4": 16.0,
+    "winograd6": 100.0,
+}
+# Options without which an algorithm refuses.
+NEEDS = {"winograd6": {"accuracy": "fast"}}
 
 
 def to_layout(array, layout):
@@ -81,6 +95,11 @@ def magnitude(pass_name, x, weight, dy, o):
     border = o.border if isinstance(o.border, str) else abs(o.border)
     o = oracles.Options(o.stride, o.pad, o.dilation, o.groups, o.flip, border)
     return oracle(pass_name, np.abs(x), np.abs(weight), np.abs(dy), o)
+
+
+def error_scale(algorithm, magnitudes):
+    """What an algorithm's errors are proportional to: transformed tiles spread errors over neighbouring outputs."""
+    return np.full_like(magnitudes, magnitudes.max(initial=0)) if algorithm.startswith("winograd") else magnitudes
 
 
 def assert_within(actual, expected, scale, units, message):

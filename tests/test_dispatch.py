@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from calls import TYPES
+from calls import NEEDS, TYPES
 from cases import CONV_CASES
 from conftest import ISAS
 
@@ -96,12 +96,16 @@ def test_scalar_is_everywhere():
 EVERYTHING = {case.id for case in CONV_CASES if case.n}
 DIRECT = {"first-layer", "lenet-c1", "lenet-c3", "3x3", "strided", "dilated", "grouped", "3d", "1d", "border-wrap"}
 POINTWISE = {"pointwise", "large-pointwise", "grouped-pointwise", "3d-pointwise", "pointwise-31-33"}
+WINOGRAD = {"3x3", "3x3-valid", "dilated", "grouped", "border-wrap", "large-3x3", "large-one-image"}
 DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depthwise", "1d-depthwise", "3d-depthwise"}
 STENCIL = {"depthwise", "depthwise-dilated", "1d-depthwise", "3d-depthwise", "single-channel", "image-7x7"}
 SERVES = {
     "reference": {"forward": EVERYTHING, "backward_data": EVERYTHING, "backward_weights": EVERYTHING},
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
+    "winograd2": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
+    "winograd4": {"forward": WINOGRAD | {"1d", "1x3", "5x5", "3x1", "3d-one-depth"}, "backward_data": WINOGRAD | {"1d", "5x5"}},
+    "winograd6": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
     "pointwise": {"forward": POINTWISE, "backward_data": POINTWISE},
     "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},
     "depthwise": {"forward": DEPTHWISE | {"depthwise-multiplier"}, "backward_data": DEPTHWISE},
@@ -110,7 +114,7 @@ SERVES = {
 
 def serves(algorithm, case, pass_name, dtype):
     report = getattr(fastconv, f"explain_conv{case.rank}d")(
-        case.x_shape, case.weight_shape, **case.options, dtype=dtype, pass_name=pass_name
+        case.x_shape, case.weight_shape, **case.options, **NEEDS.get(algorithm, {}), dtype=dtype, pass_name=pass_name
     )
     return {row.name: row.status for row in report.candidates}[algorithm] == "ok"
 
@@ -138,12 +142,13 @@ def test_algorithm_serves_its_cases(algorithm, pass_name, dtype):
 def test_algorithm_is_chosen_for_some_case(algorithm):
     """The automatic choice reaches every row: none is dead weight."""
     passes = list(SERVES[algorithm])
-    assert algorithm in {chosen(case, name) for case in CONV_CASES if case.n for name in passes}
+    assert algorithm in {chosen(case, name, algorithm) for case in CONV_CASES if case.n for name in passes}
 
 
-def chosen(case, pass_name):
+def chosen(case, pass_name, algorithm):
     explain = getattr(fastconv, f"explain_conv{case.rank}d")
-    return explain(case.x_shape, case.weight_shape, **case.options, pass_name=pass_name).algorithm
+    options = {**case.options, **NEEDS.get(algorithm, {})}
+    return explain(case.x_shape, case.weight_shape, **options, pass_name=pass_name).algorithm
 
 
 @pytest.mark.parametrize("name", ["winograd9", "", 3, None])

@@ -14,6 +14,7 @@
 #include "microkernels/outer.h"
 #include "microkernels/pool.h"
 #include "microkernels/stencil.h"
+#include "microkernels/winograd.h"
 
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
@@ -58,6 +59,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .transpose = FC_NAME(fc_transpose),
     .unpack = FC_NAME(fc_unpack),
     .add = FC_NAME(fc_add),
+    .winograd = FC_WINOGRAD_TABLE,
     /* pool section */
     .pool = FC_POOL_TABLE,
     /* ops section */

@@ -60,6 +60,34 @@ typedef struct fc_runs {
 typedef void (*fc_dot_fn)(const fc_runs *runs, const void *a, int64_t lda, const void *b, const int32_t *off, void *out,
                           int64_t ldo, int first);
 
+/* Winograd tiles: outputs of one tile along height and width; kernels are 3 wide but for the last. */
+enum {
+    FC_WINOGRAD_2X2,
+    FC_WINOGRAD_4X4,
+    FC_WINOGRAD_6X6,
+    FC_WINOGRAD_2X4,
+    FC_WINOGRAD_1X4,
+    FC_WINOGRAD_4X1,
+    FC_WINOGRAD_2X2_5X5,
+    FC_WINOGRAD_TILES
+};
+
+/* The transforms of one kind of tile (winograd.h), one vector of channels or filters at a time. points = (outputs + taps
+ * - 1) along height times that along width, width the faster. Pitches count positions of one vector each, other
+ * distances elements. */
+typedef struct fc_winograd_kernels {
+    int outputs[2], taps[2];
+    /* v[point*point_stride + t*lanes]: the tile of data that starts at src[t * outputs[1] * lanes],  t < tiles */
+    void (*data)(void *v, int64_t point_stride, const void *src, int64_t pitch, int64_t tiles);
+    /* dst[(i*pitch + t*outputs[1] + j) * lanes]: output (i, j) from m[point*point_stride + t*step]. Where the tiles are
+     * wider than pitch, rows of the first `pitch` positions come out right; beyond the last row up to outputs[1] - 1
+     * more positions are written. */
+    void (*sums)(void *dst, int64_t pitch, const void *m, int64_t point_stride, int64_t step, int64_t tiles);
+    /* u[point*point_stride + c*ld] from the taps src[tap[t] + c*step],  c < channels */
+    void (*taps_points)(void *u, int64_t point_stride, int64_t ld, const void *src, const int32_t *tap, int64_t step,
+                        int64_t channels);
+} fc_winograd_kernels;
+
 typedef struct fc_kernels {
     const char *isa;
     int lanes;
@@ -106,6 +134,8 @@ typedef struct fc_kernels {
     void (*unpack)(void *w, int64_t c_stride, const void *src, int64_t channels, const int64_t *tap, int64_t taps);
     /* dst[i*stride] += src[i] */
     void (*add)(void *dst, int64_t stride, const void *src, int64_t count);
+
+    fc_winograd_kernels winograd[FC_WINOGRAD_TILES];
 
     /* pool section: helper pointers of csrc/pool */
     fc_pool_kernels pool;

@@ -17,8 +17,9 @@ __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "expla
 PASSES = ("forward", "backward_data", "backward_weights")
 
 # Rows that, unless strict, let a NaN or an infinity touch outputs whose window does not hold it: backward_weights
-# runs over the pixels between rows with a gradient of zero.
+# runs over the pixels between rows with a gradient of zero, and Winograd's sums mix the inputs of a tile.
 SPREADING = {("backward_weights", "direct")}
+SPREADING |= {(name, f"winograd{tile}") for name in ("forward", "backward_data") for tile in (2, 4, 6)}
 
 
 @dataclass(frozen=True)
