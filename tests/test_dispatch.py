@@ -104,9 +104,12 @@ SERVES = {
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "winograd2": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
-    "winograd4": {"forward": WINOGRAD | {"1d", "1x3", "5x5", "3x1", "3d-one-depth"}, "backward_data": WINOGRAD | {"1d", "5x5"}},
+    "winograd4": {
+        "forward": WINOGRAD | {"1d", "1x3", "5x5", "3x1", "3d-one-depth"},
+        "backward_data": WINOGRAD | {"1d", "5x5"},
+    },
     "winograd6": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
-    "pointwise": {"forward": POINTWISE, "backward_data": POINTWISE},
+    "pointwise": {"forward": POINTWISE | {"pointwise-strided"}, "backward_data": POINTWISE},
     "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},
     "depthwise": {"forward": DEPTHWISE | {"depthwise-multiplier"}, "backward_data": DEPTHWISE},
 }

@@ -13,9 +13,6 @@
 /* Beyond these a plan would take more memory and time than it is worth. */
 static const int64_t most_phases = 1 << 18;
 
-/* Below this many bytes a second thread packs nothing faster. */
-static const int64_t pack_serial_bytes = 64 << 10;
-
 fc_status fc_source_forward(fc_source *source, fc_axis *const axis[FC_SPATIAL], const fc_conv_desc *d) {
     *source = (fc_source){.channel_stride = d->x_stride[AXIS_C], .border = d->border, .border_value = d->border_value};
     for (int a = 0; a < FC_SPATIAL; ++a) {
@@ -142,7 +139,7 @@ static void pack_task(void *ctx, int64_t index, int worker) {
 fc_status fc_correlation_pack(const fc_correlation *c, const fc_kernels *kernels, const void *w, void *packed,
                               int threads) {
     pack_job j = {c, kernels, w, packed, fc_ceil_div(c->filters, kernels->mr)};
-    const int serial = c->packed * (int64_t)kernels->element <= pack_serial_bytes;
+    const int serial = c->packed * (int64_t)kernels->element <= FC_PACK_SERIAL_BYTES;
     fc_parallel_for(c->phases * c->groups * j.blocks, serial ? 1 : threads, pack_task, &j);
     return FC_OK;
 }

@@ -8,6 +8,9 @@
 #include "conv/plan.h"
 #include "conv/tile.h"
 
+/* Below this many bytes a second thread packs nothing faster. */
+enum { FC_PACK_SERIAL_BYTES = 64 << 10 };
+
 typedef struct fc_phase {
     fc_source source; /* source.axis[a]->outputs: the size of what the phase writes */
     int64_t dst_offset, dst_stride[FC_SPATIAL];

@@ -13,8 +13,14 @@ static void FC_NAME(fc_gather)(void *dst_, const void *src_, int64_t stride, int
         return;
     }
     int64_t i = 0;
-    if (stride == 2) { /* stops short of the last element, past which nothing may be read */
+    if (stride == 2 && VLANES > 1) { /* nothing past the last element may be read */
         for (; i + VLANES < count; i += VLANES) vstore(dst + i, veven(vload(src + 2 * i), vload(src + 2 * i + VLANES)));
+        const int rest = (int)(count - i), elements = 2 * rest - 1;
+        if (rest == 0) return;
+        const vec low = elements < VLANES ? vload_part(src + 2 * i, elements) : vload(src + 2 * i);
+        const vec high = elements > VLANES ? vload_part(src + 2 * i + VLANES, elements - VLANES) : vzero();
+        vstore_part(dst + i, veven(low, high), rest);
+        return;
     }
     for (; i < count; ++i) dst[i] = src[i * stride];
 }

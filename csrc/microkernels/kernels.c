@@ -15,6 +15,7 @@
 #include "microkernels/pool.h"
 #include "microkernels/stencil.h"
 #include "microkernels/winograd.h"
+#include "microkernels/product.h"
 
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
@@ -31,6 +32,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4), FC_CORR_ENTRIES(5),
              FC_CORR_ENTRIES(6), FC_CORR_ENTRIES(7), FC_CORR_ENTRIES(8)},
     .stencil_rows = 6,
+    .product = {FC_PRODUCT_ENTRIES(1), FC_PRODUCT_ENTRIES(2), FC_PRODUCT_ENTRIES(3), FC_PRODUCT_ENTRIES(4),
+                FC_PRODUCT_ENTRIES(5), FC_PRODUCT_ENTRIES(6), FC_PRODUCT_ENTRIES(7), FC_PRODUCT_ENTRIES(8)},
     .dot = {{FC_DOT_ENTRIES6(1)}, {FC_DOT_ENTRIES6(2)}, {FC_DOT_ENTRIES6(3)}, {FC_DOT_ENTRIES6(4)}},
 #else
     .mr = 4,
@@ -41,6 +44,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4)},
     .stencil_rows = 4,
+    .product = {FC_PRODUCT_ENTRIES(1), FC_PRODUCT_ENTRIES(2), FC_PRODUCT_ENTRIES(3), FC_PRODUCT_ENTRIES(4)},
     .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
 #endif
     .outer = FC_OUTER_TABLE,

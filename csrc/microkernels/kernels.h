@@ -50,6 +50,17 @@ typedef struct fc_window {
 typedef void (*fc_stencil_fn)(const fc_window *window, const void *src, const void *w, void *dst, int64_t dst_row,
                               int64_t count, const fc_finish *finish);
 
+/* A product of matrices in place: element (m, k) of a at m*a_row + k*a_step, rows of b b_step apart, rows of c ldc. */
+typedef struct fc_product {
+    int64_t depth, a_row, a_step, b_step, ldc;
+    int bias_columns; /* finish->bias belongs to columns, else to rows */
+} fc_product;
+
+/* product[mr-1][xr-1]: c[m*ldc + q] = finish( sum_{k<depth} a[m*a_row + k*a_step] * b[k*b_step + q] ),  m < mr,
+ * q < count, (xr-1)*lanes < count <= xr*lanes. Whole vectors of b are read; nothing is written past count. */
+typedef void (*fc_product_fn)(const fc_product *p, const void *a, const void *b, void *c, int64_t count,
+                              const fc_finish *finish);
+
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
     int64_t runs, count, a_step, b_step;
@@ -98,6 +109,7 @@ typedef struct fc_kernels {
     fc_corr_row_fn corr_row;
     int stencil_rows;
     fc_stencil_fn stencil[FC_MAX_STENCIL];
+    fc_product_fn product[FC_MAX_MR][FC_MAX_XR]; /* tiles of corr */
     fc_dot_fn dot[FC_MAX_DOT_MR][FC_MAX_DOT_TR];
 
     int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */
