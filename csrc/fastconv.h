@@ -67,6 +67,12 @@ fc_status fc_set_threads(int count); /* count >= 1 */
 int64_t fc_scratch_bytes(void);      /* bytes the scratch pool holds for the next calls */
 void fc_scratch_trim(void);          /* gives them back */
 
+/* What this machine does at best, measured in about 10 ms with the active ISA; threads <= 0 means fc_threads().
+ * multiply_adds: of single elements a second, in registers. copy: bytes read and written a second by a copy of `bytes`
+ * bytes, which takes twice as many of memory. */
+fc_status fc_measure_multiply_adds(fc_dtype type, int threads, double *per_second);
+fc_status fc_measure_copy(int64_t bytes, int threads, double *per_second);
+
 /* ---- convolution --------------------------------------------------------------------------------------------- */
 
 /* forward:           y[n,o,p] = epilogue( sum_{c,k} x[n,c, p*stride + k*dilation - pad] * w[o,c,k] )   (groups apart)

@@ -12,6 +12,7 @@
 #include "microkernels/lanes_copy.h"
 #include "microkernels/ops.h"
 #include "microkernels/outer.h"
+#include "microkernels/peak.h"
 #include "microkernels/pool.h"
 #include "microkernels/stencil.h"
 #include "microkernels/winograd.h"
@@ -74,4 +75,5 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .softmax = FC_NAME(fc_softmax),
     .softmax_backward = FC_NAME(fc_softmax_backward),
     .cross_entropy = FC_NAME(fc_cross_entropy),
+    .multiply_adds = FC_NAME(fc_multiply_adds),
 };

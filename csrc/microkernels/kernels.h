@@ -164,6 +164,8 @@ typedef struct fc_kernels {
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
     void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
                           void *losses, void *dx);
+    /* rounds of multiply-adds in registers; stores one vector to sink and returns how many of elements were done */
+    int64_t (*multiply_adds)(int64_t rounds, void *sink);
 } fc_kernels;
 
 /* The table of an ISA, numbered as in fastconv.h; NULL where the type has none. */

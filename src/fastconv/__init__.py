@@ -13,6 +13,7 @@ from typing import Any
 
 from fastconv import filters, functional
 from fastconv.functional import *  # noqa: F403
+from fastconv.functional.profiling import start_verbose
 from fastconv.info import check_environment, get_num_threads, info, set_num_threads
 
 __all__ = [
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 try:
     check_environment()
+    start_verbose()
 except ValueError as error:
     # The command imports this package before it can catch anything, and its errors are one line and status 2.
     if os.path.basename(sys.argv[0] if sys.argv else "") not in ("fastconv", "-m"):

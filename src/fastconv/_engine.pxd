@@ -70,6 +70,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_set_threads(int count)
     int64_t fc_scratch_bytes()
     void fc_scratch_trim()
+    fc_status fc_measure_multiply_adds(fc_dtype type, int threads, double *per_second)
+    fc_status fc_measure_copy(int64_t bytes, int threads, double *per_second)
 
     ctypedef struct fc_conv_desc:
         uint32_t struct_size

@@ -10,6 +10,7 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cnp.import_array()
 
@@ -110,6 +111,40 @@ def scratch_trim():
     fc_scratch_trim()
 
 
+def measure_multiply_adds(dtype, int threads=0):
+    cdef fc_dtype kind = DTYPES[dtype]
+    cdef double per_second = 0
+    cdef fc_status status
+    with nogil:
+        status = fc_measure_multiply_adds(kind, threads, &per_second)
+    check(status)
+    return per_second
+
+
+def measure_copy(int64_t bytes, int threads=0):
+    cdef double per_second = 0
+    cdef fc_status status
+    with nogil:
+        status = fc_measure_copy(bytes, threads, &per_second)
+    check(status)
+    return per_second
+
+
+# Called after every execution as recorder(plan, seconds, threads); None, the normal state, costs one test.
+cdef object recorder = None
+
+
+def set_recorder(function):
+    global recorder
+    recorder = function
+
+
+cdef double now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return t.tv_sec + 1e-9 * t.tv_nsec
+
+
 def conv_algorithms():
     return [fc_conv_algorithm_name(i).decode() for i in range(fc_conv_algorithm_count())]
 
@@ -119,6 +154,7 @@ cdef class ConvPlan:
 
     cdef fc_conv_desc desc
     cdef fc_conv_plan *plan
+    cdef public object about  # what the caller wants to find here again
 
     def __cinit__(self, pass_name, dtype, n, ic, oc, groups, in_, out, kernel, stride, dilation, pad, x_strides,
                   w_strides, y_strides, *, residual_strides=(0, 0, 0, 0, 0), bint channels_last=False,
@@ -204,10 +240,26 @@ cdef class ConvPlan:
         finally:
             free(rows)
 
+    cdef int run(self, const fc_conv_args *args) except -1:
+        cdef fc_status status
+        cdef double start
+        if recorder is None:
+            with nogil:
+                status = fc_conv_execute(self.plan, args)
+            return check(status)
+        with nogil:
+            start = now()
+            status = fc_conv_execute(self.plan, args)
+            start = now() - start
+        check(status)
+        if recorder is not None:
+            bytes = args.workspace_bytes if args.workspace != NULL else -1
+            recorder(self, start, fc_conv_plan_threads(self.plan, bytes, args.threads))
+        return 0
+
     def execute(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray bias=None, cnp.ndarray residual=None,
                 cnp.ndarray workspace=None, int num_threads=0):
         cdef fc_conv_args args
-        cdef fc_status status
         memset(&args, 0, sizeof(args))
         args.x = data(x)
         args.w = data(w)
@@ -218,9 +270,7 @@ cdef class ConvPlan:
         if workspace is not None:
             args.workspace = data(workspace)
             args.workspace_bytes = workspace.nbytes
-        with nogil:
-            status = fc_conv_execute(self.plan, &args)
-        check(status)
+        self.run(&args)
 
 
 cdef inline bint usable(object value, int type_num, int ndim, const cnp.npy_intp *shape) noexcept:
@@ -294,7 +344,6 @@ cdef class PackedConv:
     def run(self, x, residual, out, int num_threads):
         """Return the result; None, with nothing done, unless every array can be used as it is."""
         cdef fc_conv_args args = self.args
-        cdef fc_status status
         cdef cnp.ndarray y
         if not usable(x, self.type_num, self.ndim, self.x_shape):
             return None
@@ -318,15 +367,12 @@ cdef class PackedConv:
             if self.residual and not apart(<char *>args.y, self.y_bytes, <char *>args.residual, self.residual_bytes):
                 return None
         args.threads = num_threads
-        with nogil:
-            status = fc_conv_execute(self.plan.plan, &args)
-        check(status)
+        self.plan.run(&args)
         return y
 
     def execute(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray residual, cnp.ndarray workspace, int num_threads):
         """Run on arrays that are known to be of the planned kind."""
         cdef fc_conv_args args = self.args
-        cdef fc_status status
         args.x = data(x)
         args.y = data(y)
         args.residual = data(residual)
@@ -334,15 +380,14 @@ cdef class PackedConv:
         if workspace is not None:
             args.workspace = data(workspace)
             args.workspace_bytes = workspace.nbytes
-        with nogil:
-            status = fc_conv_execute(self.plan.plan, &args)
-        check(status)
+        self.plan.run(&args)
 
 
 cdef class PoolPlan:
     """One pooling pass for fixed shapes, strides, dtype and options."""
 
     cdef fc_pool_desc desc
+    cdef public object about
 
     def __cinit__(self, pass_name, kind, dtype, n, c, in_, out, kernel, stride, dilation, pad, pad_end, *,
                   x_strides=(0, 0, 0, 0, 0), y_strides=(0, 0, 0, 0, 0), index_strides=(0, 0, 0, 0, 0),
@@ -378,6 +423,7 @@ cdef class PoolPlan:
                 cnp.ndarray dx=None, int num_threads=0):
         cdef fc_pool_args args
         cdef fc_status status
+        cdef double start
         memset(&args, 0, sizeof(args))
         args.x = data(x)
         args.y = data(y)
@@ -385,9 +431,18 @@ cdef class PoolPlan:
         args.dy = data(dy)
         args.dx = data(dx)
         args.threads = num_threads
+        if recorder is None:
+            with nogil:
+                status = fc_pool_execute(&self.desc, &args)
+            check(status)
+            return
         with nogil:
+            start = now()
             status = fc_pool_execute(&self.desc, &args)
+            start = now() - start
         check(status)
+        if recorder is not None:
+            recorder(self, start, num_threads if num_threads > 0 else fc_threads())
 
 
 def activation_forward(kind, double slope, cnp.ndarray x, cnp.ndarray y, int num_threads=0):

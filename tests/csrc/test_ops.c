@@ -158,6 +158,24 @@ static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double sc
     for (int i = 0; i < 6; ++i) tensor_free(all[i]);
 }
 
+static void test_peaks(void) {
+    double rate = -1;
+    for (int type = FC_FLOAT32; type <= FC_FLOAT64; ++type) {
+        doing("multiply-adds of %s, %s", fc_isa_name(fc_isa()), type == FC_FLOAT32 ? "float32" : "float64");
+        for (int threads = 0; threads <= 2; ++threads)
+            check(fc_measure_multiply_adds((fc_dtype)type, threads, &rate) == FC_OK && rate > 1e5 && isfinite(rate),
+                  "%g a second on %d threads", rate, threads);
+    }
+    doing("peaks that cannot be measured");
+    check(fc_measure_multiply_adds(FC_BFLOAT16, 1, &rate) == FC_UNSUPPORTED && rate == 0, "bfloat16 has no kernels");
+    for (int64_t bytes = 1; bytes <= 1 << 20; bytes *= 32) {
+        doing("copy of %lld bytes", (long long)bytes);
+        check(fc_measure_copy(bytes, 2, &rate) == FC_OK && rate > 0 && isfinite(rate), "%g bytes a second", rate);
+    }
+    check(fc_measure_copy(0, 1, &rate) == FC_INVALID && fc_measure_copy(INT64_MAX, 1, &rate) == FC_INVALID,
+          "sizes that make no sense");
+}
+
 void test_ops(void) {
     static const int64_t COUNTS[] = {0, 1, 7, 16, 33, 5000, 100003};
     static const int64_t LINEAR[][3] = {{1, 1, 1},    {3, 5, 7}, {64, 400, 120}, {5, 84, 10},
@@ -165,6 +183,7 @@ void test_ops(void) {
     static const int64_t SOFTMAX[][2] = {{1, 1}, {64, 10}, {3, 17}, {5, 1000}, {0, 4}, {2, 3}};
     for (int isa = 0; isa < fc_isa_count(); ++isa) {
         if (fc_set_isa(isa) != FC_OK) continue;
+        test_peaks();
         for (int type = FC_FLOAT32; type <= FC_FLOAT64; ++type) {
             for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; ++i)
                 for (int kind = FC_IDENTITY; kind <= FC_LEAKY_RELU; ++kind) test_activation(type, kind, COUNTS[i]);

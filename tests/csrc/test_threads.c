@@ -52,6 +52,10 @@ static void test_algorithm(int algorithm) {
     if (fc_conv_plan_create(&desc, &plan) != FC_OK) return;
     for (size_t i = 0; i < sizeof x / sizeof *x; ++i) x[i] = (float)random_value();
     for (size_t i = 0; i < sizeof w / sizeof *w; ++i) w[i] = (float)random_value();
+    check(fc_conv_plan_threads(plan, -1, 1) == 1 && fc_conv_plan_threads(plan, -1, 3) <= 3, "more threads than asked");
+    check(fc_conv_plan_threads(plan, fc_conv_plan_workspace(plan, 1), 64) == 1 ||
+              fc_conv_plan_workspace(plan, 2) == fc_conv_plan_workspace(plan, 1),
+          "more threads than the workspace has room for");
     alone = (caller){.plan = plan, .x = x, .w = w, .threads = 1};
     call(&alone);
     check(alone.status == FC_OK, "one thread: %s", fc_status_message(alone.status));

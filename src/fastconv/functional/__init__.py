@@ -90,13 +90,16 @@ from fastconv.functional.pool_unpool import (
     max_unpool3d_backward,
 )
 from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
+from fastconv.functional.profiling import CallRecord, Profile, profile
 from fastconv.functional.signal import convolve, correlate
 from fastconv.functional.softmax import softmax, softmax_backward
 
 __all__ = [
+    "CallRecord",
     "Candidate",
     "ConvReport",
     "PreparedConv",
+    "Profile",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",
@@ -176,6 +179,7 @@ __all__ = [
     "prepare_conv1d",
     "prepare_conv2d",
     "prepare_conv3d",
+    "profile",
     "relu",
     "relu_backward",
     "softmax",

@@ -24,6 +24,7 @@ __all__ = [
     "border_mode",
     "cached_call",
     "conv_call",
+    "conv_macs",
     "conv_problem",
     "frozen",
     "make_plan",
@@ -359,7 +360,9 @@ def make_plan(key: ConvKey, problem: Problem) -> Any:
         pool=key.pooled,
     )
     try:
-        return build(algorithm=options.algorithm, workspace_limit=options.workspace_limit)
+        plan = build(algorithm=options.algorithm, workspace_limit=options.workspace_limit)
+        plan.about = (key, problem)
+        return plan
     except (ValueError, NotImplementedError) as error:
         raise _refusal(key, options, build, error) from None
 
@@ -376,6 +379,13 @@ def _refusal(key: ConvKey, options: Options, build: Any, error: Exception) -> Ex
         return ValueError(f"algorithm (={key.algorithm!r}) does not take this convolution: {chosen[0]['reason']}")
     least = min(row["workspace_bytes"] for row in able)
     return ValueError(f"workspace_limit (={key.workspace_limit}) is too small: this call needs at least {least} bytes")
+
+
+def conv_macs(problem: Problem, transposed: bool = False) -> float:
+    """Multiply-adds of a convolution by its formula, taps on padding included; the same for all three passes."""
+    positions = problem.size if transposed else problem.output
+    taps = math.prod(problem.kernel) * problem.in_channels * problem.out_channels // problem.groups
+    return float(problem.batch * math.prod(positions) * taps)
 
 
 def conv_call(*fields: Any) -> Call:

@@ -221,7 +221,7 @@ def make_plan(
         )
         for name, shape in shapes.items()
     }
-    return _engine.PoolPlan(
+    plan = _engine.PoolPlan(
         pass_name,
         rule.kind,
         np.dtype(char),
@@ -242,6 +242,8 @@ def make_plan(
         signed=rule.signed,
         **engine_strides,
     )
+    plan.about = (pass_name, rule.kind, char, axes.letters, axes.shape_with(g.size), axes.shape_with(g.output))
+    return plan
 
 
 @functools.lru_cache(maxsize=CACHED_PLANS, typed=True)
