@@ -39,13 +39,23 @@ def both(case, dtype=np.float32, layout="first", bias=True, **options):
     return op, x, plain
 
 
+def assert_same(op, got, plain, label=""):
+    """The bits of the plain call; Winograd's tiles may differ in shape where the transform of the weights is not paid."""
+    if op.algorithm.startswith("winograd"):
+        np.testing.assert_allclose(
+            got, plain, rtol=0, atol=1e-5 * max(1.0, np.abs(plain).max(initial=0)), err_msg=label
+        )
+    else:
+        assert got.tobytes() == plain.tobytes(), label
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 def test_bits_of_the_plain_call(case):
     for dtype in TYPES:
         for layout in LAYOUTS:
             op, x, plain = both(case, dtype, layout)
             assert op.y_shape == plain.shape and op.dtype == dtype
-            assert op(x).tobytes() == plain.tobytes(), layout
+            assert_same(op, op(x), plain, layout)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -59,7 +69,7 @@ def test_every_algorithm(algorithm, isa):
             op, x, plain = found
             ran += 1
             assert op.algorithm == algorithm and op.isa == isa
-            assert op(x).tobytes() == plain.tobytes(), case.id
+            assert_same(op, op(x), plain, case.id)
     assert ran or algorithm not in forward_algorithms()
 
 
@@ -77,15 +87,18 @@ def forward_algorithms():
 @pytest.mark.parametrize("case", LARGE, ids=lambda c: c.id)
 def test_threads_and_arrays_of_the_call(case):
     op, x, plain = both(case)
+    serial = op(x, num_threads=1)
+    assert_same(op, serial, plain)
     for threads in (1, 2, 3, 4):
         out = np.full(op.y_shape, np.nan, np.float32)
         assert op(x, out=out, num_threads=threads) is out
-        assert out.tobytes() == plain.tobytes()
+        assert out.tobytes() == serial.tobytes()
     workspace = np.full(op.workspace_bytes + 128, 0xAB, np.uint8)
-    assert op(x, workspace=workspace[64:-64], num_threads=2).tobytes() == plain.tobytes()
+    assert op(x, workspace=workspace[64:-64], num_threads=2).tobytes() == serial.tobytes()
     assert (workspace[:64] == 0xAB).all() and (workspace[-64:] == 0xAB).all()
-    with pytest.raises(ValueError, match=f"at least {op.workspace_bytes}"):
-        op(x, workspace=np.empty(op.workspace_bytes - 1, np.uint8))
+    if op.workspace_bytes:
+        with pytest.raises(ValueError, match=f"at least {op.workspace_bytes}"):
+            op(x, workspace=np.empty(op.workspace_bytes - 1, np.uint8))
 
 
 def test_residual():
