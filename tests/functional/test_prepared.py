@@ -40,7 +40,7 @@ def both(case, dtype=np.float32, layout="first", bias=True, **options):
 
 
 def assert_same(op, got, plain, label=""):
-    """The bits of the plain call; Winograd's tiles may differ in shape where the transform of the weights is not paid."""
+    """The bits of the plain call; but Winograd's tiles may have another shape where no weights are transformed."""
     if op.algorithm.startswith("winograd"):
         np.testing.assert_allclose(
             got, plain, rtol=0, atol=1e-5 * max(1.0, np.abs(plain).max(initial=0)), err_msg=label
