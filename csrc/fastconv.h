@@ -57,9 +57,10 @@ void fc_cpu(fc_cpu_info *info);
 
 int fc_isa_count(void); /* ISAs compiled into this build, weakest first */
 const char *fc_isa_name(int index);
-int fc_isa_supported(int index);    /* by this CPU and its operating system */
-int fc_isa(void);                   /* the active one; at start the best supported, or FASTCONV_ISA */
-fc_status fc_set_isa(int index);    /* FC_UNSUPPORTED if this CPU lacks it; plans keep the ISA they were made with */
+int fc_isa_supported(int index); /* by this CPU and its operating system */
+int fc_isa(void);                /* the active one; at start the best supported, or FASTCONV_ISA */
+fc_status fc_set_isa(int index); /* FC_UNSUPPORTED if this CPU lacks it; plans keep the ISA they were made with */
+int fc_isa_lanes(int index, fc_dtype type); /* elements of a vector; 0 where the type has no kernels */
 fc_status fc_isa_environment(void); /* FC_INVALID: FASTCONV_ISA names no ISA; FC_UNSUPPORTED: this CPU lacks it */
 
 int fc_threads(void);                /* default number of threads of a call */

@@ -12,6 +12,9 @@ import pytest
 import fastconv
 from fastconv import _engine
 
+# The tests are about the engine's own choices, here and in the processes they start.
+os.environ["FASTCONV_TUNE"] = "0"
+
 hypothesis.settings.register_profile("fastconv", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("fastconv")
 

@@ -103,3 +103,8 @@ const fc_kernels *fc_kernels_for(int isa, fc_dtype type) {
     if (isa < 0 || isa >= fc_isa_count()) return NULL;
     return type == FC_FLOAT32 ? isas[isa].f32 : type == FC_FLOAT64 ? isas[isa].f64 : NULL;
 }
+
+int fc_isa_lanes(int index, fc_dtype type) {
+    const fc_kernels *kernels = fc_kernels_for(index, type);
+    return kernels ? kernels->lanes : 0;
+}

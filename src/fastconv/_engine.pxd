@@ -64,6 +64,7 @@ cdef extern from "fastconv.h" nogil:
     int fc_isa_supported(int index)
     int fc_isa()
     fc_status fc_set_isa(int index)
+    int fc_isa_lanes(int index, fc_dtype type)
     fc_status fc_isa_environment()
 
     int fc_threads()

@@ -71,6 +71,11 @@ def isa():
     return fc_isa_name(fc_isa()).decode()
 
 
+def lanes(dtype):
+    """Elements of a vector of the active ISA."""
+    return fc_isa_lanes(fc_isa(), DTYPES[dtype])
+
+
 def set_isa(name):
     """Switch the active ISA; for tests. Plans made before keep theirs."""
     check(fc_set_isa(isa_names().index(name)))

@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 from fastconv import _engine
+from fastconv.functional.explain import ERROR_BOUNDS
 
 
 def test_the_report():
@@ -140,3 +141,79 @@ def test_backward_weights_says_that_nan_may_spread():
     strict = fastconv.explain_conv2d(*shapes, pass_name="backward_weights", accuracy="strict")
     assert "NaN" in str(default) and "NaN" not in str(strict)
     assert "NaN" not in str(fastconv.explain_conv2d(*shapes))
+
+
+def test_shares_of_the_peak_and_error_bounds():
+    report = fastconv.explain_conv2d((1, 32, 20, 20), (32, 32, 3, 3), padding=1)
+    chosen = next(row for row in report.candidates if row.name == report.algorithm)
+    assert 20 < chosen.predicted_percent < 900
+    assert all((row.predicted_percent is None) == (row.status != "ok") for row in report.candidates)
+    assert all(row.seconds is None and row.percent_of_peak is None for row in report.candidates)
+    assert "of peak" in str(report) and "measured" not in str(report) and report.tuned_by is None
+    strict = fastconv.explain_conv2d((1, 32, 20, 20), (32, 32, 3, 3), padding=1, accuracy="strict")
+    for accuracy, chosen_by in (("default", report), ("strict", strict)):
+        limit = {"default": 2.5, "strict": 1.0}[accuracy]
+        assert next(row.error_bound for row in chosen_by.candidates if row.name == chosen_by.algorithm) <= limit
+
+
+@pytest.mark.parametrize("pass_name", ["forward", "backward_data", "backward_weights"])
+def test_measured(pass_name):
+    report = fastconv.explain_conv2d((2, 8, 12, 12), (8, 8, 3, 3), padding=1, pass_name=pass_name, measured=True)
+    for row in report.candidates:
+        assert (row.seconds is not None) == (row.status == "ok")
+        assert (row.percent_of_peak is not None) == (row.status == "ok")
+        assert row.seconds is None or (row.seconds > 0 and row.percent_of_peak > 0)
+    assert "measured" in str(report) and " ms" in str(report) and "thread" in str(report)
+    assert json.loads(json.dumps(report.to_dict()))["candidates"][-1]["seconds"] > 0
+    assert max(map(len, str(report).splitlines())) < 200
+
+
+def test_measured_leaves_out_what_takes_a_second():
+    report = fastconv.explain_conv2d((1, 64, 56, 56), (64, 64, 3, 3), padding=1, measured=True)
+    rows = {row.name: row for row in report.candidates}
+    assert rows["reference"].seconds is None and rows[report.algorithm].seconds > 0
+
+
+def test_prepared():
+    shapes = (1, 16, 12, 12), (24, 16, 3, 3)
+    plain, prepared = fastconv.explain_conv2d(*shapes), fastconv.explain_conv2d(*shapes, prepared=True, measured=True)
+    op = fastconv.prepare_conv2d(shapes[0], np.ones(shapes[1], np.float32))
+    assert prepared.algorithm == op.algorithm and prepared.workspace_bytes == op.workspace_bytes
+    assert prepared.prepared and "prepared" in str(prepared) and "prepared" not in str(plain)
+    with pytest.raises(ValueError, match="prepared=True is for the forward pass"):
+        fastconv.explain_conv2d(*shapes, prepared=True, pass_name="backward_data")
+    with pytest.raises(TypeError, match="measured"):
+        fastconv.explain_conv2d(*shapes, measured="yes")
+
+
+def sequential_rms(pairs, exact):
+    """Rms error of one fused multiply-add after the other; the product of two float32 is exact in float64."""
+    total = np.zeros(exact.shape, np.float32)
+    for a, b in pairs:
+        total = (total + a.astype(np.float64) * b).astype(np.float32)
+    return np.sqrt(np.mean((total - exact) ** 2))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("channels", [64, 512])
+def test_errors_stay_within_the_bounds(channels, kernel):
+    """Every algorithm has a bound, and keeps it on random values; see ERROR_BOUNDS."""
+    assert set(ERROR_BOUNDS) == set(_engine.conv_algorithms()), "add the row's bound to ERROR_BOUNDS"
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, channels, 14, 14)).astype(np.float32)
+    weight = (rng.standard_normal((16, channels, kernel, kernel)) / np.sqrt(channels * kernel**2)).astype(np.float32)
+    exact = fastconv.conv2d(x.astype(np.float64), weight.astype(np.float64), algorithm="reference")
+    size = exact.shape[-1]
+    pairs = (
+        (x[:, None, c, i : i + size, j : j + size], weight[None, :, c, i, j, None, None])
+        for c in range(channels)
+        for i in range(kernel)
+        for j in range(kernel)
+    )
+    unit = sequential_rms(pairs, exact)
+    report = fastconv.explain_conv2d(x, weight, accuracy="fast")
+    for row in report.candidates:
+        if row.status == "ok":
+            y = fastconv.conv2d(x, weight, algorithm=row.name, accuracy="fast")
+            error = np.sqrt(np.mean((y - exact) ** 2))
+            assert error <= 1.1 * ERROR_BOUNDS[row.name] * unit, row.name

@@ -10,6 +10,9 @@ from cases import LARGE, by_id
 import fastconv
 from fastconv import _engine
 
+PREPARED = LARGE + by_id("border-wrap", "dilated", "3d", "pointwise", "depthwise", "1d-wide")
+ALGORITHMS = _engine.conv_algorithms()
+
 
 def workspace_bytes(case, pass_name, **options):
     explain = getattr(fastconv, f"explain_conv{case.rank}d")
@@ -55,3 +58,83 @@ def test_scratch_does_not_grow_with_the_number_of_shapes():
         fastconv.conv2d(x, weight, num_threads=1)
         largest = max(largest, fastconv.explain_conv2d(x.shape, weight.shape).workspace_bytes)
     assert 0 < _engine.scratch_bytes() <= 4 * (largest + 4096)
+
+
+def prepare(case, **options):
+    x, weight, _ = case.arrays(np.float32)
+    return x, getattr(fastconv, f"prepare_conv{case.rank}d")(x.shape, weight, **case.options, **options)
+
+
+@pytest.mark.parametrize("case", PREPARED, ids=lambda c: c.id)
+def test_a_prepared_operation_keeps_its_limit(case):
+    """With room for one thread it runs on one, in the same bits; with less it takes another algorithm."""
+    x, free = prepare(case)
+    wanted = free(x, num_threads=1).tobytes()
+    _, bound = prepare(case, workspace_limit=free.workspace_bytes)
+    assert bound.algorithm == free.algorithm and bound.workspace_bytes == free.workspace_bytes
+    assert bound(x, num_threads=3).tobytes() == wanted
+    given = np.empty(free.workspace_bytes, np.uint8)
+    assert free(x, num_threads=3, workspace=given).tobytes() == wanted
+    if free.workspace_bytes:
+        _, tight = prepare(case, workspace_limit=free.workspace_bytes - 1)
+        assert tight.workspace_bytes < free.workspace_bytes and tight.algorithm != free.algorithm
+        np.testing.assert_allclose(tight(x), free(x), rtol=1e-5, atol=1e-4)
+
+
+def test_a_limit_that_nothing_meets_names_what_is_needed():
+    x, weight = np.ones((1, 8, 12, 12), np.float32), np.ones((8, 8, 3, 3), np.float32)
+    needed = fastconv.explain_conv2d(x.shape, weight.shape, algorithm="direct").workspace_bytes
+    for call in (
+        lambda limit: fastconv.conv2d(x, weight, algorithm="direct", workspace_limit=limit),
+        lambda limit: fastconv.conv2d_backward(x[..., 2:, 2:], x, weight, algorithm="direct", workspace_limit=limit),
+        lambda limit: fastconv.conv_transpose2d(x, weight, algorithm="direct", workspace_limit=limit),
+        lambda limit: fastconv.prepare_conv2d(x.shape, weight, algorithm="direct", workspace_limit=limit),
+    ):
+        with pytest.raises(
+            ValueError, match=r"workspace_limit \(=16\) is too small: this call needs at least \d+ bytes"
+        ):
+            call(16)
+        call(1 << 30)
+    assert needed > 16
+
+
+def test_transposed_convolutions_keep_the_limit():
+    rng = np.random.default_rng(0)
+    x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 16, 10, 11), (16, 12, 4, 4)))
+    free = fastconv.conv_transpose2d(x, weight, stride=2, padding=1)
+    with fastconv.profile() as seen:
+        tight = fastconv.conv_transpose2d(x, weight, stride=2, padding=1, workspace_limit=0)
+        gradients = fastconv.conv_transpose2d_backward(free, x, weight, stride=2, padding=1, workspace_limit=0)
+    assert {record.algorithm for record in seen.records} == {"reference"}
+    np.testing.assert_allclose(tight, free, rtol=1e-5, atol=1e-4)
+    assert [gradient.shape for gradient in gradients] == [x.shape, weight.shape, (12,)]
+
+
+@pytest.mark.parametrize("pass_name", PASSES)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_stated_bytes_are_exact(algorithm, pass_name):
+    """As many are enough for one thread, nothing beside them is touched, and one byte less is refused."""
+    for case in by_id("3x3", "pointwise", "depthwise", "strided", "border-wrap", "3d", "1d", "large-3x3"):
+        rows = getattr(fastconv, f"explain_conv{case.rank}d")(
+            case.x_shape, case.weight_shape, **case.options, pass_name=pass_name
+        ).candidates
+        row = next(row for row in rows if row.name == algorithm)
+        if row.status != "ok":
+            continue
+        stated, name = workspace_bytes(case, pass_name, algorithm=algorithm)
+        assert name == algorithm and stated == row.workspace_bytes
+        x, weight, _ = case.arrays(np.float32)
+        shape = run("forward", case.rank, x, weight, None, **case.options).shape
+        dy = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
+        arguments = (pass_name, case.rank, x, weight, dy)
+        wanted = run(*arguments, **case.options, algorithm=algorithm, num_threads=1)
+        guarded = np.full(stated + 128, 0xAB, np.uint8)
+        for offset in (64, 1, 63):
+            workspace = guarded[offset : offset + stated]
+            found = run(*arguments, **case.options, algorithm=algorithm, num_threads=2, workspace=workspace)
+            assert found.tobytes() == wanted.tobytes()
+            assert (guarded[:offset] == 0xAB).all() and (guarded[offset + stated :] == 0xAB).all(), case.id
+            workspace[:] = 0xAB
+        if stated:
+            with pytest.raises(ValueError, match=f"at least {stated}"):
+                run(*arguments, **case.options, algorithm=algorithm, workspace=guarded[: stated - 1])

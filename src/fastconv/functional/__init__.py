@@ -93,6 +93,7 @@ from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_c
 from fastconv.functional.profiling import CallRecord, Profile, profile
 from fastconv.functional.signal import convolve, correlate
 from fastconv.functional.softmax import softmax, softmax_backward
+from fastconv.functional.tuning import TunedChoice, Tuning, tune
 
 __all__ = [
     "CallRecord",
@@ -100,6 +101,8 @@ __all__ = [
     "ConvReport",
     "PreparedConv",
     "Profile",
+    "TunedChoice",
+    "Tuning",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",
@@ -185,4 +188,5 @@ __all__ = [
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "tune",
 ]

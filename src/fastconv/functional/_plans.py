@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv import _engine, geometry
-from fastconv.functional import _operands
+from fastconv.functional import _operands, _tuned
 from fastconv.functional.activation import activation_code
 
 __all__ = [
     "CACHED_PLANS",
+    "About",
     "Call",
     "ConvKey",
     "border_mode",
@@ -29,6 +30,7 @@ __all__ = [
     "frozen",
     "make_plan",
     "result_shape",
+    "tuning_name",
 ]
 
 CACHED_PLANS = 512
@@ -295,8 +297,72 @@ def result_shape(key: ConvKey, problem: Problem) -> tuple[int, ...]:
     return tuple(n // 2 if letter in "HW" else n for letter, n in zip(letters, problem.y_shape, strict=True))
 
 
+class Roles(NamedTuple):
+    """A problem as the engine sees it: transposed convolution is its backward_data pass with the tensors exchanged."""
+
+    pass_name: str
+    in_channels: int
+    out_channels: int
+    size: tuple[int, ...]
+    output: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+def engine_roles(key: ConvKey, problem: Problem) -> Roles:
+    """Return what the engine is asked for."""
+    ic, oc, size, output = problem.in_channels, problem.out_channels, problem.size, problem.output
+    if key.transposed:
+        ic, oc, size, output = oc, ic, output, size
+    # A stride beyond the padded input, or the dilation of one tap, changes nothing: keep the engine's products small.
+    stride = tuple(
+        min(s, n + sum(pair)) if out == 1 else s
+        for s, n, pair, out in zip(problem.stride, size, problem.padding, output, strict=True)
+    )
+    dilation = tuple(d if k > 1 else 1 for d, k in zip(problem.dilation, problem.kernel, strict=True))
+    return Roles(_ENGINE_PASS[key.transposed, key.pass_name], ic, oc, size, output, stride, dilation)
+
+
+def tuning_name(key: ConvKey, problem: Problem) -> str:
+    """What a tuned choice is filed under: all that the speed of an algorithm depends on, but no thread count.
+
+    Bias, activation and kernel flipping are left out, because they cost the same in every algorithm.
+    """
+    roles = engine_roles(key, problem)
+    words = [
+        roles.pass_name,
+        str(np.dtype(key.chars[0])),
+        "channels-last" if problem.letters[-1] == "C" else "channels-first",
+        f"{_times(problem.batch, roles.in_channels, *roles.size)}->{_times(roles.out_channels, *roles.output)}",
+        f"kernel {_times(*problem.kernel)}",
+        f"stride {_times(*roles.stride)}",
+        f"dilation {_times(*roles.dilation)}",
+        f"padding {_times(*(before for before, _ in problem.padding))}",
+        f"groups {problem.groups}",
+        f"border {border_mode(key.border)[0]}",
+        f"accuracy {key.accuracy}",
+    ]
+    words += [word for word, on in (("prepared", key.prepared), ("pooled", key.pooled)) if on]
+    words += ["residual"] if key.residual_shape is not None else []
+    return ", ".join(words)
+
+
+def _times(*sizes: int) -> str:
+    return "x".join(map(str, sizes))
+
+
+class About(NamedTuple):
+    """What a plan was made for, and the file that chose its algorithm, if one did."""
+
+    key: ConvKey
+    problem: Problem
+    tuned_by: str | None
+
+
 def make_plan(key: ConvKey, problem: Problem) -> Any:
     """Build the engine's plan for a checked problem that is not empty.
+
+    Where the algorithm is free and a file of tuned choices has one for this problem, that one is taken.
 
     Raises
     ------
@@ -311,37 +377,35 @@ def make_plan(key: ConvKey, problem: Problem) -> Any:
         return _operands.element_strides(problem.letters, problem.full, "NCDHW", shape, found, itemsize)
 
     weight_strides = key.weight_strides or _operands.c_strides(key.weight_shape, itemsize)
-    roles = "IODHW" if key.transposed else "OIDHW"
     w_strides = _operands.element_strides(
-        problem.weight_letters, problem.weight_full, roles, key.weight_shape, weight_strides, itemsize
+        problem.weight_letters,
+        problem.weight_full,
+        "IODHW" if key.transposed else "OIDHW",
+        key.weight_shape,
+        weight_strides,
+        itemsize,
     )
     y_shape = result_shape(key, problem) if key.pooled else problem.y_shape
     x_strides, y_strides = spread(key.x_shape, key.x_strides), spread(y_shape, key.y_strides)
-    ic, oc, size, output = problem.in_channels, problem.out_channels, problem.size, problem.output
     if key.transposed:
-        ic, oc, size, output, x_strides, y_strides = oc, ic, output, size, y_strides, x_strides
-    # A stride beyond the padded input, or the dilation of one tap, changes nothing: keep the engine's products small.
-    stride = tuple(
-        min(s, n + sum(pair)) if out == 1 else s
-        for s, n, pair, out in zip(problem.stride, size, problem.padding, output, strict=True)
-    )
-    dilation = tuple(d if k > 1 else 1 for d, k in zip(problem.dilation, problem.kernel, strict=True))
+        x_strides, y_strides = y_strides, x_strides
     residual_strides: tuple[int, ...] = (0, 0, 0, 0, 0)
     if key.residual_shape is not None:
         residual_strides = spread(key.residual_shape, key.residual_strides)
+    roles = engine_roles(key, problem)
     build = functools.partial(
         _engine.ConvPlan,
-        _ENGINE_PASS[key.transposed, key.pass_name],
+        roles.pass_name,
         np.dtype(key.chars[0]),
         problem.batch,
-        ic,
-        oc,
+        roles.in_channels,
+        roles.out_channels,
         problem.groups,
-        _in_three(size, 1),
-        _in_three(output, 1),
+        _in_three(roles.size, 1),
+        _in_three(roles.output, 1),
         _in_three(problem.kernel, 1),
-        _in_three(stride, 1),
-        _in_three(dilation, 1),
+        _in_three(roles.stride, 1),
+        _in_three(roles.dilation, 1),
         _in_three([before for before, _ in problem.padding], 0),
         x_strides,
         w_strides,
@@ -359,12 +423,29 @@ def make_plan(key: ConvKey, problem: Problem) -> Any:
         prepared=key.prepared,
         pool=key.pooled,
     )
+    plan = tuned_by = None
+    if options.algorithm == -1 and options.workspace_limit < 0:
+        plan, tuned_by = _tuned_plan(key, problem, build)
     try:
-        plan = build(algorithm=options.algorithm, workspace_limit=options.workspace_limit)
-        plan.about = (key, problem)
-        return plan
+        plan = plan or build(algorithm=options.algorithm, workspace_limit=options.workspace_limit)
     except (ValueError, NotImplementedError) as error:
         raise _refusal(key, options, build, error) from None
+    plan.about = About(key, problem, tuned_by)
+    return plan
+
+
+def _tuned_plan(key: ConvKey, problem: Problem, build: Any) -> tuple[Any, str | None]:
+    """Return the plan that a file of tuned choices asks for, and the file; None for both if there is none that fits."""
+    choices = _tuned.choices()
+    if not choices:
+        return None, None
+    name = choices.get(tuning_name(key, problem))
+    if name is None:
+        return None, None
+    try:
+        return build(algorithm=name), str(_tuned.path())
+    except (ValueError, NotImplementedError):
+        return None, None
 
 
 def _refusal(key: ConvKey, options: Options, build: Any, error: Exception) -> Exception:

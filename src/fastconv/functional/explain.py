@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import numpy as np
 from fastconv import _engine, geometry
 from fastconv._arguments import flag
 from fastconv.functional._operands import c_strides, copy_reason, is_shape
-from fastconv.functional._plans import ConvKey, Problem, border_mode, conv_call, frozen
+from fastconv.functional._peaks import peak_gflops
+from fastconv.functional._plans import Call, ConvKey, Problem, border_mode, conv_call, conv_macs, frozen
+from fastconv.functional._timing import dense_key, measured_seconds
 
 __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "explain_conv3d"]
 
@@ -20,6 +22,23 @@ PASSES = ("forward", "backward_data", "backward_weights")
 # runs over the pixels between rows with a gradient of zero, and Winograd's sums mix the inputs of a tile.
 SPREADING = {("backward_weights", "direct")}
 SPREADING |= {(name, f"winograd{tile}") for name in ("forward", "backward_data") for tile in (2, 4, 6)}
+
+# Largest rms error of an algorithm, in units of the rms error of one sequential sum of fused multiply-adds per output
+# in the same type, on normally distributed values. "default" admits up to 2.5, "fast" up to 10.
+ERROR_BOUNDS = {
+    "pointwise": 1.0,
+    "depthwise": 1.0,
+    "stencil": 1.0,
+    "panels": 1.0,
+    "winograd2": 1.0,
+    "winograd4": 2.1,
+    "winograd6": 8.5,
+    "direct": 1.0,
+    "reference": 1.0,
+}
+
+# Cycles that a measured explanation spends on a candidate at most, by its prediction.
+PATIENCE = 3e9
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,15 @@ class Candidate:
         Multiply-adds, taps on padding included.
     workspace_bytes : int
         Scratch memory for one thread.
+    predicted_percent : float or None
+        Multiply-adds of the formula in percent of what `cost` cycles have room for; above 100 where an algorithm
+        saves multiplications.
+    error_bound : float or None
+        Largest rms error, where one sequential sum per output has 1; see `ERROR_BOUNDS`. None if it is not known.
+    seconds : float or None
+        Least time of some calls; None unless it was measured.
+    percent_of_peak : float or None
+        Multiply-adds of the formula in percent of what the same threads do in registers, if measured.
     """
 
     name: str
@@ -47,6 +75,10 @@ class Candidate:
     cost: float
     macs: float
     workspace_bytes: int
+    predicted_percent: float | None = None
+    error_bound: float | None = None
+    seconds: float | None = None
+    percent_of_peak: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +109,12 @@ class ConvReport:
     copies : list of str
         Arrays that have to be copied first, and why.
     notes : list of str
+    prepared : bool
+        Whether the weights come packed.
+    threads : int
+        Threads that the call starts by default.
+    tuned_by : str or None
+        The file that chose the algorithm, if one did.
     """
 
     operation: str
@@ -96,6 +134,9 @@ class ConvReport:
     unused_pixels: int
     copies: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    prepared: bool = False
+    threads: int = 1
+    tuned_by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python objects, fit for JSON."""
@@ -108,19 +149,13 @@ class ConvReport:
 
     def _lines(self) -> list[str]:
         lines = [
-            f"{self.operation} {self.pass_name}, {self.dtype}, ISA {self.isa}",
+            f"{self.operation} {self.pass_name}{', prepared' if self.prepared else ''}, {self.dtype}, ISA {self.isa}",
             f"  x {_times(self.x_shape)}, weight {_times(self.weight_shape)} -> {_times(self.output_shape)}",
             f"  padding {', '.join(f'{before}+{after}' for before, after in self.padding)}; "
             f"{self.macs:,.0f} multiply-adds; workspace {self.workspace_bytes:,} bytes for one thread",
             f"  runs: {self.algorithm} ({self.reason})",
         ]
-        if self.candidates:
-            lines.append(f"  {'candidate':<14}{'status':<21}{'cycles':>14}{'workspace':>14}  why")
-        for row in self.candidates:
-            cycles = f"{row.cost:,.0f}" if row.status == "ok" else "-"
-            space = "-" if row.status == "unsupported" else f"{row.workspace_bytes:,}"
-            mark = "*" if row.name == self.algorithm else " "
-            lines.append(f" {mark}{row.name:<14}{row.status:<21}{cycles:>14}{space:>14}  {row.reason}".rstrip())
+        lines += self._candidate_lines()
         if self.unused_pixels:
             lines.append(f"  input pixels never used: {self.unused_pixels:,} per channel")
             for axis, positions in self.unused_input.items():
@@ -131,6 +166,32 @@ class ConvReport:
         lines += [f"  copy: {copy}" for copy in self.copies]
         lines += [f"  note: {note}" for note in self.notes]
         return lines
+
+    def _candidate_lines(self) -> list[str]:
+        if not self.candidates:
+            return []
+        measured = any(row.seconds is not None for row in self.candidates)
+        head = f"  {'candidate':<14}{'status':<21}{'cycles':>14}{'of peak':>9}{'error':>7}{'workspace':>13}"
+        head += f"{'measured':>12}{'of peak':>9}" if measured else ""
+        lines = [f"{head}  why"]
+        for row in self.candidates:
+            able = row.status == "ok"
+            line = f" {'*' if row.name == self.algorithm else ' '}{row.name:<14}{row.status:<21}"
+            line += f"{row.cost:>14,.0f}" if able else f"{'-':>14}"
+            line += _cell(row.predicted_percent if able else None, "{:.0f} %", 9)
+            line += _cell(row.error_bound, "{:g}x", 7)
+            line += f"{'-' if row.status == 'unsupported' else format(row.workspace_bytes, ','):>13}"
+            if measured:
+                line += _cell(row.seconds and 1e3 * row.seconds, "{:,.3f} ms", 12)
+                line += _cell(row.percent_of_peak, "{:.0f} %", 9)
+            lines.append(f"{line}  {row.reason}".rstrip())
+        if measured:
+            lines.append(f"  measured on {self.threads} thread{'s' if self.threads > 1 else ''}, best of some calls")
+        return lines
+
+
+def _cell(value: float | None, form: str, width: int) -> str:
+    return f"{'-' if value is None else form.format(value):>{width}}"
 
 
 def _times(shape: tuple[int, ...]) -> str:
@@ -163,10 +224,12 @@ def _unused(problem: Problem, border: str) -> tuple[dict[str, np.ndarray], int]:
     return dict(zip(names, positions, strict=True)), total - used
 
 
-def _reason(algorithm: Any, rows: list[Candidate], chosen: str) -> str:
+def _reason(algorithm: Any, rows: list[Candidate], chosen: str, tuned_by: str | None) -> str:
     """Say why `chosen` runs, from the candidates' costs."""
     if algorithm != "auto":
         return "asked for by name"
+    if tuned_by is not None:
+        return f"measured as the fastest by tune, says {tuned_by}"
     mine = next(row for row in rows if row.name == chosen)
     others = sorted((row for row in rows if row.status == "ok" and row.name != chosen), key=lambda row: row.cost)
     if not others:
@@ -198,8 +261,10 @@ def _explain(
         None, None, None, frozen("stride", stride), frozen("padding", padding), 0, frozen("dilation", dilation), groups,
         options["layout"], options["weight_layout"], flag("flip", options["flip"]), options["border"],
         options["activation"] if forward else None, options["accuracy"], options["algorithm"],
-        options["workspace_limit"], _engine.isa(),
+        options["workspace_limit"], _engine.isa(), forward and flag("prepared", options["prepared"]),
     )  # fmt: skip
+    if options["prepared"] and not forward:
+        raise ValueError(f"prepared=True is for the forward pass, not for pass_name (={pass_name!r})")
     call = conv_call(*key)
     problem = call.problem
     if forward and bias is not None and bias is not False:
@@ -207,15 +272,46 @@ def _explain(
     if forward and options["residual"] is not None and options["residual"] is not False:
         shape = problem.y_shape
         key = key._replace(residual_shape=shape, residual_strides=c_strides(shape, dtype.itemsize))
-    return report_of(key, copies + weight_copies)
+    return report_of(key, copies + weight_copies, flag("measured", options["measured"]))
 
 
-def report_of(key: ConvKey, copies: list[str] | None = None) -> ConvReport:
+def _candidates(key: ConvKey, call: Call, measured: bool) -> list[Candidate]:
+    """The engine's list with predicted, and if wanted measured, shares of the peak."""
+    if call.plan is None:
+        return []
+    dtype = np.dtype(key.chars[0])
+    macs = conv_macs(call.problem)
+    at_peak = macs / (2 * _engine.lanes(dtype))
+    rows = []
+    for row in call.plan.candidates():
+        percent = 100 * at_peak / row["cost"] if row["status"] == "ok" and row["cost"] > 0 else None
+        rows.append(Candidate(**row, predicted_percent=percent, error_bound=ERROR_BOUNDS.get(row["name"])))
+    if not measured:
+        return rows
+    names = [
+        row.name for row in rows if row.status == "ok" and (row.cost < PATIENCE or row.name == call.plan.algorithm)
+    ]
+    seconds = measured_seconds(dense_key(key), call.problem, names)
+    peak = peak_gflops(dtype, call.plan.threads())
+    return [
+        row
+        if row.name not in seconds
+        else replace(
+            row,
+            seconds=seconds[row.name],
+            percent_of_peak=2e-7 * macs / seconds[row.name] / peak if peak else None,
+        )
+        for row in rows
+    ]
+
+
+def report_of(key: ConvKey, copies: list[str] | None = None, measured: bool = False) -> ConvReport:
     """Explain the call of a key; `copies` says what had to be copied before."""
     call = conv_call(*key)
     unused, unused_pixels = _unused(call.problem, border_mode(key.border)[0])
-    rows = [Candidate(**row) for row in call.plan.candidates()] if call.plan is not None else []
+    rows = _candidates(key, call, measured)
     algorithm = call.plan.algorithm if call.plan is not None else "none"
+    tuned_by = call.plan.about.tuned_by if call.plan is not None else None
     notes = []
     if (key.pass_name, algorithm) in SPREADING and key.accuracy != "strict":
         notes.append('NaN and infinity may reach other outputs; accuracy="strict" keeps them in their windows')
@@ -228,7 +324,7 @@ def report_of(key: ConvKey, copies: list[str] | None = None) -> ConvReport:
         weight_shape=key.weight_shape,
         output_shape=call.shape if key.pooled else call.problem.y_shape,
         algorithm=algorithm,
-        reason=_reason(key.algorithm, rows, algorithm) if rows else "the batch is empty",
+        reason=_reason(key.algorithm, rows, algorithm, tuned_by) if rows else "the batch is empty",
         candidates=rows,
         workspace_bytes=call.workspace_bytes,
         macs=next((row.macs for row in rows if row.name == algorithm), 0.0),
@@ -237,6 +333,9 @@ def report_of(key: ConvKey, copies: list[str] | None = None) -> ConvReport:
         unused_pixels=unused_pixels,
         copies=copies or [],
         notes=notes,
+        prepared=key.prepared,
+        threads=1 if call.plan is None else call.plan.threads(),
+        tuned_by=tuned_by,
     )
 
 
@@ -260,6 +359,8 @@ def explain_conv1d(
     workspace_limit: int | None = None,
     dtype: Any = np.float32,
     pass_name: str = "forward",
+    prepared: bool = False,
+    measured: bool = False,
 ) -> ConvReport:
     """Say how a `conv1d` call of these shapes would run; see `explain_conv2d`.
 
@@ -289,6 +390,7 @@ def explain_conv1d(
         1, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
         weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+        prepared=prepared, measured=measured,
     )  # fmt: skip
 
 
@@ -312,6 +414,8 @@ def explain_conv2d(
     workspace_limit: int | None = None,
     dtype: Any = np.float32,
     pass_name: str = "forward",
+    prepared: bool = False,
+    measured: bool = False,
 ) -> ConvReport:
     """Say how a `conv2d` call of these shapes would run, without running it.
 
@@ -329,12 +433,17 @@ def explain_conv2d(
         float32 or float64.
     pass_name : {"forward", "backward_data", "backward_weights"}
         The pass to explain.
+    prepared : bool
+        Whether the weights come packed, as in `prepare_conv2d`.
+    measured : bool
+        Run each candidate some times on random values, and add its time and its share of the measured peak. Candidates
+        that are predicted to take more than about a second are left out.
 
     Returns
     -------
     ConvReport
-        The algorithm that runs and why, all candidates with cost and workspace bytes, the output's shape, and the input
-        pixels that a stride that does not fit never reads.
+        The algorithm that runs and why, all candidates with cost, error bound and workspace bytes, the output's shape,
+        and the input pixels that a stride that does not fit never reads.
 
     Raises
     ------
@@ -354,6 +463,7 @@ def explain_conv2d(
         2, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
         weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+        prepared=prepared, measured=measured,
     )  # fmt: skip
 
 
@@ -377,6 +487,8 @@ def explain_conv3d(
     workspace_limit: int | None = None,
     dtype: Any = np.float32,
     pass_name: str = "forward",
+    prepared: bool = False,
+    measured: bool = False,
 ) -> ConvReport:
     """Say how a `conv3d` call of these shapes would run; see `explain_conv2d`.
 
@@ -406,4 +518,5 @@ def explain_conv3d(
         3, x_shape, weight_shape, bias, (stride, padding, dilation, groups), layout=layout,
         weight_layout=weight_layout, flip=flip, border=border, activation=activation, residual=residual,
         accuracy=accuracy, algorithm=algorithm, workspace_limit=workspace_limit, dtype=dtype, pass_name=pass_name,
+        prepared=prepared, measured=measured,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from fastconv import _engine
 from fastconv.functional._peaks import copy_gb_per_s, peak_gflops
 from fastconv.functional._plans import conv_macs, result_shape
 
-__all__ = ["CallRecord", "Profile", "profile", "start_verbose"]
+__all__ = ["CallRecord", "Profile", "profile", "start_verbose", "watch"]
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def _aligned(rows: list[list[str]], left: int) -> list[str]:
     ]
 
 
-def _conv_record(about: tuple[Any, Any], plan: Any, seconds: float, threads: int) -> CallRecord:
-    key, problem = about
+def _conv_record(plan: Any, seconds: float, threads: int) -> CallRecord:
+    key, problem, _ = plan.about
     y_shape = result_shape(key, problem) if key.pooled else problem.y_shape
     itemsize = np.dtype(key.chars[0]).itemsize
     return CallRecord(
@@ -210,8 +210,8 @@ def _conv_record(about: tuple[Any, Any], plan: Any, seconds: float, threads: int
     )
 
 
-def _pool_record(about: tuple[Any, ...], plan: Any, seconds: float, threads: int) -> CallRecord:
-    pass_name, kind, char, letters, x_shape, y_shape = about
+def _pool_record(plan: Any, seconds: float, threads: int) -> CallRecord:
+    pass_name, kind, char, letters, x_shape, y_shape = plan.about
     return CallRecord(
         operation=f"max_unpool{len(letters) - 2}d" if kind == "unpool" else f"{kind}_pool{len(letters) - 2}d",
         pass_name=pass_name,
@@ -230,23 +230,29 @@ def _pool_record(about: tuple[Any, ...], plan: Any, seconds: float, threads: int
     )
 
 
+Watcher = Callable[[Any, float, int], None]
+
 _lock = threading.Lock()
-_watching: tuple[Any, ...] = ()
+_watching: tuple[Watcher, ...] = ()
 
 
-def _record(plan: Any, seconds: float, threads: int) -> None:
+def _tell(plan: Any, seconds: float, threads: int) -> None:
     """Tell everybody who watches; the engine's wrapper calls this after each execution."""
-    make = _conv_record if isinstance(plan, _engine.ConvPlan) else _pool_record
-    record = make(plan.about, plan, seconds, threads)
     for watcher in _watching:
-        watcher(record)
+        watcher(plan, seconds, threads)
 
 
-def _watch(watcher: Any, on: bool) -> None:
+def watch(watcher: Watcher, on: bool) -> None:
+    """Call ``watcher(plan, seconds, threads)`` after each execution from now on, or no longer."""
     global _watching
     with _lock:
         _watching = (*_watching, watcher) if on else tuple(other for other in _watching if other is not watcher)
-        _engine.set_recorder(_record if _watching else None)
+        _engine.set_recorder(_tell if _watching else None)
+
+
+def _record(plan: Any, seconds: float, threads: int) -> CallRecord:
+    make = _conv_record if isinstance(plan, _engine.ConvPlan) else _pool_record
+    return make(plan, seconds, threads)
 
 
 @contextlib.contextmanager
@@ -271,18 +277,21 @@ def profile() -> Iterator[Profile]:
     110592.0
     """
     collected = Profile()
-    watcher = collected.records.append
-    _watch(watcher, True)
+
+    def watcher(plan: Any, seconds: float, threads: int) -> None:
+        collected.records.append(_record(plan, seconds, threads))
+
+    watch(watcher, True)
     try:
         yield collected
     finally:
-        _watch(watcher, False)
+        watch(watcher, False)
 
 
-def _print(record: CallRecord) -> None:
+def _print(plan: Any, seconds: float, threads: int) -> None:
     """Print a line; a closed stderr must not make the call fail."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"fastconv: {record}\n")
+        sys.stderr.write(f"fastconv: {_record(plan, seconds, threads)}\n")
 
 
 def start_verbose() -> None:
@@ -297,4 +306,4 @@ def start_verbose() -> None:
     if value not in ("0", "1"):
         raise ValueError(f"FASTCONV_VERBOSE (={value!r}) is unknown: use 1 for a line per call, 0 or nothing for none")
     if value == "1" and _print not in _watching:
-        _watch(_print, True)
+        watch(_print, True)
