@@ -96,7 +96,8 @@ class PreparedConv:
         Returns
         -------
         ndarray
-            The bits are those of the plain call with the same `algorithm`.
+            The same bits in every call and for any number of threads. They are those of the plain call with the same
+            `algorithm`, except where that algorithm takes another form for packed weights.
 
         Raises
         ------
