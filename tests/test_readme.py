@@ -23,12 +23,13 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_example_is_short_and_runs(tmp_path):
+def test_examples_of_the_text_run_and_the_first_is_short(tmp_path):
     example = blocks("python")[0]
     assert len(example.strip().splitlines()) <= 10
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
-    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stderr
+    for code in (example, "\n".join(blocks("python"))):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_two_commands_come_first():

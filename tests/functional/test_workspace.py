@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calls import PASSES, run
+from calls import NEEDS, PASSES, run
 from cases import LARGE, by_id
 
 import fastconv
@@ -115,26 +115,26 @@ def test_transposed_convolutions_keep_the_limit():
 def test_the_stated_bytes_are_exact(algorithm, pass_name):
     """As many are enough for one thread, nothing beside them is touched, and one byte less is refused."""
     for case in by_id("3x3", "pointwise", "depthwise", "strided", "border-wrap", "3d", "1d", "large-3x3"):
-        rows = getattr(fastconv, f"explain_conv{case.rank}d")(
-            case.x_shape, case.weight_shape, **case.options, pass_name=pass_name
-        ).candidates
+        options = {**case.options, **NEEDS.get(algorithm, {})}
+        explain = getattr(fastconv, f"explain_conv{case.rank}d")
+        rows = explain(case.x_shape, case.weight_shape, **options, pass_name=pass_name).candidates
         row = next(row for row in rows if row.name == algorithm)
         if row.status != "ok":
             continue
-        stated, name = workspace_bytes(case, pass_name, algorithm=algorithm)
+        stated, name = workspace_bytes(case, pass_name, **NEEDS.get(algorithm, {}), algorithm=algorithm)
         assert name == algorithm and stated == row.workspace_bytes
         x, weight, _ = case.arrays(np.float32)
         shape = run("forward", case.rank, x, weight, None, **case.options).shape
         dy = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
         arguments = (pass_name, case.rank, x, weight, dy)
-        wanted = run(*arguments, **case.options, algorithm=algorithm, num_threads=1)
+        wanted = run(*arguments, **options, algorithm=algorithm, num_threads=1)
         guarded = np.full(stated + 128, 0xAB, np.uint8)
         for offset in (64, 1, 63):
             workspace = guarded[offset : offset + stated]
-            found = run(*arguments, **case.options, algorithm=algorithm, num_threads=2, workspace=workspace)
+            found = run(*arguments, **options, algorithm=algorithm, num_threads=2, workspace=workspace)
             assert found.tobytes() == wanted.tobytes()
             assert (guarded[:offset] == 0xAB).all() and (guarded[offset + stated :] == 0xAB).all(), case.id
             workspace[:] = 0xAB
         if stated:
             with pytest.raises(ValueError, match=f"at least {stated}"):
-                run(*arguments, **case.options, algorithm=algorithm, workspace=guarded[: stated - 1])
+                run(*arguments, **options, algorithm=algorithm, workspace=guarded[: stated - 1])
