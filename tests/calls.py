@@ -20,6 +20,11 @@ TYPES = (np.float32, np.float64)
 TOLERANCE = {
     "auto": 32.0,
     "reference": 4.0,
+# Largest error of an algorithm, in units of the type's epsilon times the sum of the magnitudes of all products.
+TOLERANCE = {
+    "auto": 4.0,
+    "reference": 4.0,
+    "blocked": 4.0,
     "direct": 4.0,
     "pointwise": 4.0,
     "depthwise": 4.0,
@@ -31,6 +36,7 @@ TOLERANCE = {
 }
 # Options without which an algorithm refuses.
 NEEDS = {"winograd6": {"accuracy": "fast"}}
+}
 
 
 def to_layout(array, layout):

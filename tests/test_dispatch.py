@@ -101,6 +101,7 @@ DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depth
 STENCIL = {"depthwise", "depthwise-dilated", "1d-depthwise", "3d-depthwise", "single-channel", "image-7x7"}
 SERVES = {
     "reference": {"forward": EVERYTHING, "backward_data": EVERYTHING, "backward_weights": EVERYTHING},
+    "blocked": {"forward": EVERYTHING, "backward_data": EVERYTHING},
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "winograd2": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},

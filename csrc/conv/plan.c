@@ -86,7 +86,8 @@ static fc_status read_desc(const fc_conv_desc *desc, fc_conv_desc *d) {
     return status == FC_OK ? check_types(d) : status;
 }
 
-/* The SIMD rows finish a sum with bias, then an activation. Any other list of steps is the reference's. */
+/* The SIMD rows finish a sum with bias, then an activation, some with a residual between them. Any other list of steps
+ * is the reference's. */
 static void read_epilogue(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     plan->finish = (fc_finish){.activation = FC_IDENTITY};
@@ -98,7 +99,8 @@ static void read_epilogue(fc_conv_plan *plan) {
             plan->finish.activation = step->activation;
             plan->finish.parameter = step->parameter;
         } else {
-            plan->other_steps = 1;
+            plan->has_residual |= step->kind == FC_RESIDUAL && e == plan->has_bias && d->pass != FC_BACKWARD_WEIGHTS;
+            ++plan->other_steps;
         }
     }
 }

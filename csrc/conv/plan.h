@@ -19,7 +19,8 @@ struct fc_conv_plan {
     int64_t worker_bytes; /* scratch of one worker */
     fc_finish finish;     /* bias and activation of the epilogue; bias is set at execution */
     int has_bias;
-    int other_steps;      /* the epilogue holds more than bias, then activation: only reference takes it */
+    int other_steps;      /* number of steps of the epilogue beside bias first and activation last */
+    int has_residual;     /* one of them is the residual, between the two: finish.residual is set at execution */
     void *state;          /* the algorithm's own plan */
     struct fc_fold *fold; /* backward_data through a border that copies: desc is then that of one padded image */
 };

@@ -134,6 +134,10 @@ typedef struct fc_kernels {
      * 1. src is read in whole vectors of filters, finish->bias up to the last filter. */
     void (*lanes_out)(void *dst, int64_t channel_stride, int64_t stride, const void *src, int64_t ld, int64_t filters,
                       int64_t count, const fc_finish *finish);
+    /* dst[row[j]*ld + l] = src[l*filter_stride + j*stride],  l < filters <= lanes (zero beyond), j < count; nothing is
+     * stored where row[j] < 0 */
+    void (*lanes_pack)(void *dst, int64_t ld, const int32_t *row, const void *src, int64_t filter_stride,
+                       int64_t stride, int64_t filters, int64_t count);
     /* dst[(c*taps + t)*mr + m] = w[m*m_stride + c*c_stride + tap[t]],  c < channels */
     void (*pack)(void *dst, int mr, const void *w, int64_t m_stride, int64_t c_stride, int64_t channels,
                  const int64_t *tap, int64_t taps);

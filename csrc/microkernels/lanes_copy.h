@@ -112,3 +112,28 @@ static void FC_NAME(fc_lanes_out)(void *dst_, int64_t channel_stride, int64_t st
         }
     }
 }
+
+/* Weights for the outer kernel, one vector of filters: the filters' weights follow each other in the caller's memory (a
+ * run of each is transposed), or those of one step do (copied), or neither. */
+static void FC_NAME(fc_lanes_pack)(void *dst_, int64_t ld, const int32_t *row, const void *src_, int64_t filter_stride,
+                                   int64_t stride, int64_t filters, int64_t count) {
+    real *dst = dst_;
+    const real *src = src_;
+    const int lanes = (int)filters;
+    if (stride != 1 || filter_stride == 1) {
+        for (int64_t j = 0; j < count; ++j)
+            if (row[j] >= 0) vstore(dst + row[j] * ld, fc_load_run(src + j * stride, filter_stride, lanes));
+        return;
+    }
+    for (int64_t j = 0; j < count; j += VLANES) {
+        const int points = fc_part(count - j);
+        vec v[VLANES];
+#pragma GCC unroll 16
+        for (int l = 0; l < VLANES; ++l)
+            v[l] = l < lanes ? fc_load_run(src + l * filter_stride + j, 1, points) : vzero();
+        fc_interleave(v, VLANES);
+#pragma GCC unroll 16
+        for (int p = 0; p < VLANES; ++p)
+            if (p < points && row[j + p] >= 0) vstore(dst + row[j + p] * ld, v[p]);
+    }
+}

@@ -1,0 +1,230 @@
+/* blocked.c: direct convolution with the filters in the vector lanes, forward and backward_data, for every kernel,
+ * stride, dilation, border, group and layout.
+ *
+ * A task takes one block of output rows of one image and group, and all or a chunk of the filters. It copies what the
+ * block reads into a lane tile, then for each block of filters (vr vectors) runs outer tiles of pr outputs along the
+ * rows, the whole sum in one call; the sums of a few rows rest in a buffer in L1 as [outputs][filters], from which they
+ * leave finished, transposed where the caller's channels come first. Rows of taps in zero padding are left out.
+ * The phases of a strided backward_data read the same tile and write their sums side by side, so that rows leave whole.
+ * Where there are few blocks, the filters are shared out as well and the tiles are filled beforehand, once for all.
+ *
+ * Wins over the direct row where a group has filters enough to fill the lanes: no output between the rows of a padded
+ * tile is computed, and the tail of a row costs no whole vector (Georganas et al., arXiv 1808.05567). */
+#include "conv/blocked.h"
+#include "core/parallel.h"
+
+enum { FILL_PARTS = 8 };
+
+typedef struct job {
+    const fc_conv_plan *plan;
+    const fc_blocked *s;
+    const void *src, *bias, *residual, *packed;
+    void *dst;
+    char *shared, *worker;
+} job;
+
+/* One block of outputs of one image and group: rows x columns from first[] on. */
+typedef struct place {
+    int64_t n, group, first[FC_SPATIAL], rows, columns;
+    int64_t start[FC_SPATIAL]; /* of its tile, in the source */
+} place;
+
+static place place_of(const fc_blocked *s, int64_t index) {
+    place at = {.n = index / s->blocks / s->c.groups, .group = index / s->blocks % s->c.groups};
+    int64_t block = index % s->blocks;
+    at.first[WIDTH] = block % s->column_blocks * s->columns;
+    at.first[HEIGHT] = (block /= s->column_blocks) % s->row_blocks * s->rows;
+    at.first[DEPTH] = block / s->row_blocks;
+    at.rows = fc_min(s->rows, s->outputs[HEIGHT] - at.first[HEIGHT]);
+    at.columns = fc_min(s->columns, s->outputs[WIDTH] - at.first[WIDTH]);
+    for (int a = 0; a < FC_SPATIAL; ++a) at.start[a] = at.first[a] / s->spread[a] * s->step[a] + s->low[a];
+    return at;
+}
+
+static void fill_tile(const job *j, const place *at, int64_t channel, int64_t channels, void *tile) {
+    const fc_blocked *s = j->s;
+    const fc_kernels *k = j->plan->kernels;
+    const fc_source *source = &s->c.phase[0].source;
+    const int64_t from = at->n * s->c.src_n + at->group * s->c.src_group + channel * source->channel_stride;
+    fc_lane_fill(source, k, fc_at(j->src, from, k->element), channels, at->start, s->tile_size,
+                 fc_at(tile, fc_lane_elements(channel, s->tile_size, k->lanes), k->element));
+}
+
+/* Fills one share of the channels of one shared tile. */
+static void fill_task(void *ctx, int64_t index, int worker) {
+    (void)worker;
+    const job *j = ctx;
+    const fc_blocked *s = j->s;
+    const int64_t tile = index / FILL_PARTS, part = index % FILL_PARTS, lanes = j->plan->kernels->lanes;
+    const int64_t vectors = fc_ceil_div(s->c.channels, lanes);
+    const int64_t first = vectors * part / FILL_PARTS * lanes;
+    const int64_t end = fc_min(s->c.channels, vectors * (part + 1) / FILL_PARTS * lanes);
+    const place at = place_of(s, tile);
+    if (end > first) fill_tile(j, &at, first, end - first, j->shared + tile * s->tile_bytes);
+}
+
+/* The block of filters that is being summed. */
+typedef struct filters {
+    int64_t vector; /* the first, within the group */
+    int vr;
+} filters;
+
+/* The taps first <= t < end of an axis that read inside the source for output number i of the axis' phase. */
+typedef struct tap_range {
+    int64_t first, end;
+} tap_range;
+
+static tap_range taps_inside(const fc_blocked *s, const fc_axis *axis, int64_t i, int64_t size) {
+    tap_range r = {0, axis->taps};
+    if (!s->skips) return r;
+    while (r.first < r.end && i * axis->step + axis->offset[r.first] < 0) ++r.first;
+    while (r.first < r.end && i * axis->step + axis->offset[r.end - 1] >= size) --r.end;
+    return r;
+}
+
+/* Adds the steps of one piece to the sums of pr neighbouring outputs. */
+static void run_outputs(const job *j, const fc_blocked_phase *phase, const tap_range *d, const tap_range *h,
+                        int64_t rows, int64_t from, const void *src, const void *w, int vr, int pr, void *sums,
+                        int64_t ld) {
+    const fc_blocked *s = j->s;
+    const fc_kernels *k = j->plan->kernels;
+    const fc_outer_fn outer = k->outer[vr - 1][pr - 1];
+    const int64_t step = s->step[WIDTH] * k->lanes, to = from + s->piece;
+    if (phase->depth == 0 || d->first >= d->end || h->first >= h->end) {
+        if (from == 0) outer(0, src, phase->off, step, w, sums, ld, 1);
+        return;
+    }
+    const int whole = h->first == 0 && h->end == rows;
+    const int64_t begin = (d->first * rows + h->first) * phase->row_depth;
+    for (int64_t t = d->first; t < d->end; t = whole ? d->end : t + 1) {
+        const int64_t last = whole ? d->end - 1 : t;
+        const int64_t a = fc_max(from, (t * rows + h->first) * phase->row_depth);
+        const int64_t b = fc_min(to, (last * rows + h->end) * phase->row_depth);
+        if (a < b)
+            outer(b - a, src, phase->off + a, step, fc_at(w, a * vr * k->lanes, k->element), sums, ld, a == begin);
+    }
+}
+
+/* One row of outputs, phase by phase, in tiles of nearly equal width; sums[output][filter]. */
+static void run_row(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t x,
+                    int64_t columns, int64_t piece, void *sums) {
+    const fc_blocked *s = j->s;
+    const fc_kernels *k = j->plan->kernels;
+    const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH];
+    int most = FC_MAX_OUTER_PR;
+    while (!k->outer[f->vr - 1][most - 1]) --most;
+    for (int64_t p = 0; p < fc_min(s->spread[WIDTH], columns); ++p) {
+        const int64_t number =
+            (z % s->spread[DEPTH] * s->c.axes[HEIGHT] + y % s->spread[HEIGHT]) * s->c.axes[WIDTH] + p;
+        const fc_source *source = &s->c.phase[number].source;
+        const fc_axis *const *axis = source->axis;
+        const int64_t index[FC_SPATIAL] = {z / s->spread[DEPTH], y / s->spread[HEIGHT], x / s->spread[WIDTH]};
+        const tap_range d = taps_inside(s, axis[DEPTH], index[DEPTH], source->size[DEPTH]);
+        const tap_range h = taps_inside(s, axis[HEIGHT], index[HEIGHT], source->size[HEIGHT]);
+        int64_t from = 0;
+        for (int a = 0; a < FC_SPATIAL; ++a)
+            from = from * s->tile_size[a] + index[a] * s->step[a] + axis[a]->low - at->start[a];
+        if (axis[DEPTH]->taps * axis[HEIGHT]->taps * axis[WIDTH]->taps == 0) from = 0;
+        const void *w = fc_at(j->packed, fc_blocked_weights(s, number, at->group, f->vector, k->lanes), k->element);
+        const int64_t count = fc_ceil_div(columns - p, s->spread[WIDTH]), tiles = fc_ceil_div(count, most);
+        for (int64_t i = 0; i < tiles; ++i) {
+            const int64_t first = count * i / tiles, end = count * (i + 1) / tiles;
+            run_outputs(j, &s->phase[number], &d, &h, axis[HEIGHT]->taps, piece,
+                        fc_at(tile, (from + first * s->step[WIDTH]) * k->lanes, k->element), w, f->vr,
+                        (int)(end - first), fc_at(sums, (first * s->spread[WIDTH] + p) * width, k->element),
+                        s->spread[WIDTH] * width);
+        }
+    }
+}
+
+/* Finished rows x columns outputs of a block of filters leave for the caller's tensor. */
+static void leave(const job *j, const place *at, const filters *f, int64_t y, int64_t rows, int64_t x, int64_t columns,
+                  const void *sums) {
+    const fc_blocked *s = j->s;
+    const fc_correlation *c = &s->c;
+    const fc_conv_desc *d = &j->plan->desc;
+    const fc_kernels *k = j->plan->kernels;
+    const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride, *other = d->residual_stride;
+    const int64_t width = (int64_t)f->vr * k->lanes, first = f->vector * k->lanes;
+    const int64_t channel = at->group * c->filters + first, count = fc_min(width, c->filters - first);
+    fc_finish finish = j->plan->finish;
+    if (j->bias) finish.bias = fc_at(j->bias, channel, k->element);
+    finish.residual_channel = other[AXIS_C];
+    finish.residual_step = other[AXIS_W];
+    if (stride[AXIS_H] == columns * stride[AXIS_W] && (!j->residual || other[AXIS_H] == columns * other[AXIS_W])) {
+        columns *= rows;
+        rows = 1;
+    }
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t index[FC_AXES] = {at->n, channel, at->first[DEPTH], y + r, x};
+        int64_t to = 0, from = 0;
+        for (int a = 0; a < FC_AXES; ++a) {
+            to += index[a] * stride[a];
+            from += index[a] * other[a];
+        }
+        if (j->residual) finish.residual = fc_at(j->residual, from, k->element);
+        k->lanes_out(fc_at(j->dst, to, k->element), stride[AXIS_C], stride[AXIS_W],
+                     fc_at(sums, r * columns * width, k->element), width, count, columns, &finish);
+    }
+}
+
+static void run_filters(const job *j, const place *at, const void *tile, const filters *f, int64_t depth, void *sums) {
+    const fc_blocked *s = j->s;
+    const size_t size = j->plan->kernels->element;
+    const int64_t width = (int64_t)f->vr * j->plan->kernels->lanes;
+    for (int64_t y = 0; y < at->rows; y += s->group_rows) {
+        const int64_t rows = fc_min(s->group_rows, at->rows - y);
+        for (int64_t x = 0; x < at->columns; x += s->segment_columns) {
+            const int64_t columns = fc_min(s->segment_columns, at->columns - x);
+            for (int64_t piece = 0; piece < depth; piece += s->piece)
+                for (int64_t r = 0; r < rows; ++r)
+                    run_row(j, at, tile, f, at->first[HEIGHT] + y + r, at->first[WIDTH] + x, columns, piece,
+                            fc_at(sums, r * columns * width, size));
+            leave(j, at, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
+        }
+    }
+}
+
+static void run_task(void *ctx, int64_t index, int worker) {
+    const job *j = ctx;
+    const fc_blocked *s = j->s;
+    const fc_kernels *k = j->plan->kernels;
+    const int64_t block = index / s->chunks, chunk = index % s->chunks;
+    const place at = place_of(s, block);
+    char *tile = j->worker + worker * j->plan->worker_bytes, *sums = tile;
+    if (s->shared) {
+        tile = j->shared + block * s->tile_bytes;
+    } else {
+        sums += s->tile_bytes;
+        fill_tile(j, &at, 0, s->c.channels, tile);
+    }
+    int64_t depth = 1;
+    for (int64_t i = 0; i < s->c.phases; ++i) depth = fc_max(depth, s->phase[i].depth);
+    const int64_t end = fc_min(s->vectors, (chunk + 1) * s->chunk_vectors);
+    for (int64_t v = chunk * s->chunk_vectors; v < end; v += k->outer_vr) {
+        const filters f = {v, (int)fc_min(k->outer_vr, s->vectors - v)};
+        run_filters(j, &at, tile, &f, depth, sums);
+    }
+}
+
+static fc_status execute_blocked(const fc_conv_plan *plan, const fc_conv_args *args, const fc_conv_scratch *scratch) {
+    const fc_blocked *s = plan->state;
+    job j = {
+        .plan = plan,
+        .s = s,
+        .src = fc_correlation_src(plan, args),
+        .dst = fc_correlation_dst(plan, args),
+        .bias = plan->has_bias ? args->bias : NULL,
+        .residual = plan->has_residual ? args->residual : NULL,
+        .packed = scratch->packed,
+        .shared = scratch->shared,
+        .worker = scratch->worker,
+    };
+    const int64_t tiles = s->c.n * s->c.groups * s->blocks;
+    if (s->shared) fc_parallel_for(tiles * FILL_PARTS, scratch->threads, fill_task, &j);
+    fc_parallel_for(tiles * s->chunks, scratch->threads, run_task, &j);
+    return FC_OK;
+}
+
+const fc_conv_algorithm fc_conv_blocked = {"blocked", fc_blocked_plan, fc_blocked_pack, execute_blocked,
+                                           fc_blocked_release};

@@ -1,0 +1,189 @@
+/* blocked_plan.c: how the outputs, filters and sums of the blocked row are cut into tasks. */
+#include <stdlib.h>
+
+#include "conv/blocked.h"
+#include "core/cpu.h"
+#include "core/memory.h"
+
+/* Tasks that keep many threads busy; fewer blocks than SHARE_BLOCKS share out their filters; outputs of a block below
+ * which weights are read too often; outputs whose sums stay in L1. */
+enum { MIN_TASKS = 16, SHARE_BLOCKS = 8, MIN_OUTPUTS = 112, SUM_OUTPUTS = 112 };
+
+void fc_blocked_release(fc_conv_plan *plan) {
+    fc_blocked *s = plan->state;
+    if (!s) return;
+    for (int64_t i = 0; s->phase && i < s->c.phases; ++i) {
+        free(s->phase[i].off);
+        free(s->phase[i].runs.row);
+    }
+    free(s->phase);
+    fc_correlation_release(&s->c);
+    free(s);
+}
+
+static int64_t round_up(int64_t a, int64_t unit) { return fc_ceil_div(a, unit) * unit; }
+
+/* What all phases together read along each axis. */
+static void read_axes(fc_blocked *s, const fc_conv_desc *d) {
+    const int forward = d->pass == FC_FORWARD;
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        s->spread[a] = forward ? 1 : d->stride[a];
+        s->outputs[a] = forward ? d->out[a] : d->in[a];
+        s->step[a] = s->c.axis[a][0].step;
+        int64_t high = 0, any = 0;
+        for (int64_t i = 0; i < s->c.axes[a]; ++i) {
+            const fc_axis *axis = &s->c.axis[a][i];
+            if (axis->taps == 0) continue;
+            const int64_t last = axis->offset[axis->taps - 1];
+            s->low[a] = any ? fc_min(s->low[a], axis->low) : axis->low;
+            high = any ? fc_max(high, last) : last;
+            any = 1;
+        }
+        s->reach[a] = high - s->low[a];
+    }
+}
+
+/* Positions that a run of outputs reads along an axis. */
+static int64_t positions(const fc_blocked *s, int a, int64_t outputs) {
+    return fc_capped_product(fc_ceil_div(outputs, s->spread[a]) - 1, s->step[a]) + s->reach[a] + 1;
+}
+
+static void set_block(fc_blocked *s, int64_t row_blocks, int64_t column_blocks, int lanes, int64_t *elements) {
+    s->rows = round_up(fc_ceil_div(s->outputs[HEIGHT], row_blocks), s->spread[HEIGHT]);
+    s->columns = round_up(fc_ceil_div(s->outputs[WIDTH], column_blocks), s->spread[WIDTH]);
+    s->row_blocks = fc_ceil_div(s->outputs[HEIGHT], s->rows);
+    s->column_blocks = fc_ceil_div(s->outputs[WIDTH], s->columns);
+    s->blocks = s->outputs[DEPTH] * s->row_blocks * s->column_blocks;
+    s->tile_size[DEPTH] = positions(s, DEPTH, 1);
+    s->tile_size[HEIGHT] = positions(s, HEIGHT, s->rows);
+    s->tile_size[WIDTH] = positions(s, WIDTH, s->columns);
+    *elements = fc_lane_elements(s->c.channels, s->tile_size, lanes);
+}
+
+/* The largest blocks whose tile fits half of L2; then smaller ones, or filters shared out, until there are tasks for
+ * many threads. Large weights are read as seldom as may be: there filters are shared out first. */
+static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
+    const int64_t limit = fc_l2_bytes() / 2 / (int64_t)k->element;
+    const int64_t images = fc_max(1, s->c.n * s->c.groups);
+    int64_t elements, row_blocks = 1, column_blocks = 1;
+    set_block(s, 1, 1, k->lanes, &elements);
+    while (elements > limit && s->rows > s->spread[HEIGHT]) set_block(s, ++row_blocks, 1, k->lanes, &elements);
+    while (elements > limit && s->columns > SUM_OUTPUTS * s->spread[WIDTH])
+        set_block(s, row_blocks, ++column_blocks, k->lanes, &elements);
+    if (elements > INT32_MAX) return FC_UNSUPPORTED;
+
+    const int64_t filter_blocks = fc_ceil_div(s->vectors, k->outer_vr);
+    const int large = s->c.packed * (int64_t)k->element > fc_l2_bytes();
+    const int64_t chunks = large && images * s->blocks < SHARE_BLOCKS ? filter_blocks : 1;
+    const int64_t wanted = fc_ceil_div(MIN_TASKS, images * s->blocks * fc_min(chunks, MIN_TASKS));
+    if (wanted > 1) {
+        const int64_t rows = round_up(fc_ceil_div(MIN_OUTPUTS, s->columns), s->spread[HEIGHT]);
+        const int64_t most = fc_max(row_blocks, s->outputs[HEIGHT] / rows);
+        set_block(s, fc_min(s->row_blocks * wanted, most), column_blocks, k->lanes, &elements);
+    }
+    s->chunks = 1;
+    if (images * s->blocks < SHARE_BLOCKS)
+        s->chunks = fc_min(fc_ceil_div(MIN_TASKS, images * s->blocks), filter_blocks);
+    s->chunk_vectors = fc_ceil_div(filter_blocks, s->chunks) * k->outer_vr;
+    s->chunks = fc_ceil_div(s->vectors, s->chunk_vectors);
+    s->shared = s->chunks > 1;
+    s->tile_bytes = (int64_t)fc_align_up((size_t)elements * k->element);
+    return FC_OK;
+}
+
+/* Sums of large depth are cut into pieces whose weights stay in L2 for all outputs of a block; else the outputs leave
+ * a few rows, or a part of a row, at a time. */
+static void choose_sums(fc_blocked *s, const fc_kernels *k) {
+    int64_t depth = 1;
+    for (int64_t i = 0; i < s->c.phases; ++i) depth = fc_max(depth, s->phase[i].depth);
+    const int64_t step_bytes = fc_min(k->outer_vr, s->vectors) * k->lanes * (int64_t)k->element;
+    const int64_t pieces = fc_ceil_div(depth * step_bytes, fc_l2_bytes() / 2);
+    s->piece = fc_ceil_div(depth, pieces);
+    s->group_rows = s->rows;
+    s->segment_columns = s->columns;
+    if (pieces > 1) return;
+    s->group_rows = fc_max(1, fc_min(s->rows, SUM_OUTPUTS / s->columns));
+    const int64_t segments = fc_ceil_div(s->columns, SUM_OUTPUTS * s->spread[WIDTH]);
+    s->segment_columns = round_up(fc_ceil_div(s->columns, segments), s->spread[WIDTH]);
+}
+
+static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d, const fc_kernels *k) {
+    const fc_correlation *c = &s->c;
+    const fc_source *source = &c->phase[index].source;
+    const fc_axis *const *axis = source->axis;
+    fc_blocked_phase *phase = &s->phase[index];
+    phase->off = malloc(sizeof(int32_t) * (size_t)fc_max(1, phase->depth));
+    if (!phase->off) return FC_NO_MEMORY;
+    const int64_t line = s->tile_size[WIDTH], plane = s->tile_size[HEIGHT] * line;
+    int32_t *off = phase->off;
+    for (int64_t td = 0; td < axis[DEPTH]->taps; ++td)
+        for (int64_t th = 0; th < axis[HEIGHT]->taps; ++th)
+            for (int64_t i = 0; i < c->channels; ++i)
+                for (int64_t tw = 0; tw < axis[WIDTH]->taps; ++tw) {
+                    const int64_t at = (axis[DEPTH]->offset[td] - axis[DEPTH]->low) * plane +
+                                       (axis[HEIGHT]->offset[th] - axis[HEIGHT]->low) * line + axis[WIDTH]->offset[tw] -
+                                       axis[WIDTH]->low;
+                    *off++ = (int32_t)((i / k->lanes * s->tile_size[DEPTH] * plane + at) * k->lanes + i % k->lanes);
+                }
+    return fc_blocked_plan_runs(s, index, k->lanes, d->kernel[DEPTH] * d->kernel[HEIGHT] * d->kernel[WIDTH]);
+}
+
+/* Cycles of one core where two vector multiply-adds are one cycle: rows in tiles of outputs, each with its loads and
+ * stores of sums; copies in and out; weights once. */
+static double cycles(const fc_blocked *s, const fc_kernels *k) {
+    const fc_correlation *c = &s->c;
+    const double images = (double)(c->n * c->groups), vectors = (double)s->vectors;
+    double total = 0, outputs = 1;
+    for (int a = 0; a < FC_SPATIAL; ++a) outputs *= (double)s->outputs[a];
+    for (int64_t i = 0; i < c->phases; ++i) {
+        const fc_axis *const *axis = c->phase[i].source.axis;
+        const double pixels = (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs);
+        total += pixels * vectors * (double)s->phase[i].depth / 2;
+    }
+    const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * (double)s->blocks;
+    return images * (total + outputs * vectors * 4 + tile * 4) + (double)c->packed / k->lanes * 4;
+}
+
+fc_status fc_blocked_plan(fc_conv_plan *plan) {
+    const fc_conv_desc *d = &plan->desc;
+    const fc_kernels *k = plan->kernels;
+    if (d->pass == FC_BACKWARD_WEIGHTS || plan->other_steps != plan->has_residual) {
+        plan->reason = plan->other_steps ? "this epilogue is not fused yet" : "backward_weights is the direct row's";
+        return FC_UNSUPPORTED;
+    }
+    fc_blocked *s = calloc(1, sizeof *s);
+    if (!s) return FC_NO_MEMORY;
+    plan->state = s;
+    fc_status status = fc_correlation_init(&s->c, d);
+    if (status != FC_OK) return status;
+    const fc_correlation *c = &s->c;
+    s->phase = calloc((size_t)c->phases, sizeof *s->phase);
+    if (!s->phase) return FC_NO_MEMORY;
+    read_axes(s, d);
+    s->skips =
+        d->border == FC_CONSTANT && (d->pass == FC_BACKWARD_DATA || d->border_value == 0) && d->accuracy != FC_STRICT;
+    s->vectors = fc_ceil_div(c->filters, k->lanes);
+    int64_t packed = 0;
+    for (int64_t i = 0; i < c->phases; ++i) {
+        fc_blocked_phase *phase = &s->phase[i];
+        phase->depth = fc_capped_product(c->channels, c->phase[i].taps);
+        if (phase->depth > INT32_MAX) return FC_UNSUPPORTED;
+        phase->row_depth = c->channels * c->phase[i].source.axis[WIDTH]->taps;
+        phase->packed = packed;
+        packed += c->groups * s->vectors * k->lanes * phase->depth;
+    }
+    status = choose_blocks(s, k);
+    for (int64_t i = 0; status == FC_OK && i < c->phases; ++i) status = plan_phase(s, i, d, k);
+    if (status != FC_OK) return status;
+    choose_sums(s, k);
+
+    const int64_t element = (int64_t)k->element;
+    const int64_t sums = s->group_rows * s->segment_columns * k->outer_vr * k->lanes;
+    if (sums > INT32_MAX) return FC_UNSUPPORTED;
+    plan->packed_bytes = packed * element;
+    plan->shared_bytes = s->shared ? c->n * c->groups * s->blocks * s->tile_bytes : 0;
+    plan->worker_bytes = (s->shared ? 0 : s->tile_bytes) + (int64_t)fc_align_up((size_t)(sums * element));
+    plan->cost = cycles(s, k);
+    plan->reason = "filters in the lanes on a padded tile; wins where filters fill them";
+    return FC_OK;
+}
