@@ -4,8 +4,9 @@
  * where tiles of 4x4 overhang much, 1-D F(4, 3) and F(2x2, 5x5); winograd6 F(6x6, 3x3), 5.1 times, whose errors only
  * accuracy="fast" allows. Errors and the reasons for the points are in microkernels/winograd.h.
  *
- * A block of tiles is as large as V and M fit half of L2, so that only U, read once per block, comes from further away.
- * If U is larger than L2 and reading V once per block of filters moves fewer bytes, V of all blocks is shared. */
+ * A block of tiles is as large as V and M fit half of L2, so that only U, read once per block, comes from further away; if
+ * U is too large for L3, blocks are as large as L3 allows. Where that makes too few tasks (a small map, one image), V of
+ * all blocks is shared and the tasks are blocks of filters. */
 #include "conv/winograd.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 
-enum { MIN_TASKS = 16 };
+enum { MIN_TASKS = 12 };
 
 /* Cycles of one vector each, measured on Zen 4: to bring a position in or out, to make a point of the weights; and what the
  * products take more than their multiply-adds. */
@@ -80,24 +81,30 @@ static void cut(fc_winograd *w, int64_t tiles) {
     w->block_tiles = w->block_rows * w->block_columns;
 }
 
+/* Smaller blocks while `tasks` of each are too few to share out, but not below one register tile. */
+static void cut_for_tasks(fc_winograd *w, int64_t tasks, int64_t pr) {
+    while (w->blocks * tasks < MIN_TASKS && w->block_rows > 1 && w->block_tiles >= 2 * pr)
+        cut(w, fc_ceil_div(w->block_rows, 2) * w->columns);
+}
+
 static void choose_blocks(const fc_conv_plan *plan, fc_winograd *w) {
     const fc_kernels *k = plan->kernels;
-    const double vector = (double)(k->lanes * (int64_t)k->element), l2 = (double)fc_l2_bytes();
-    const double v_tile = (double)(w->points * w->channel_blocks) * vector,
-                 m_tile = (double)w->points * k->outer_vr * vector;
-    const double tiles = (double)w->images * (double)w->rows * (double)w->columns;
+    const double vector = (double)(k->lanes * (int64_t)k->element), pr = k->outer_pr;
+    const double v_tile = (double)(w->points * w->channel_blocks) * vector;
+    const double m_tile = (double)(w->points * k->outer_vr) * vector;
     const double u = (double)w->points * (double)w->c.channels * (double)w->filter_vectors * vector;
-    const int64_t pr = k->outer_pr;
+    const double l2 = (double)fc_l2_bytes(), l3 = (double)fc_l3_bytes();
+    const int from_memory = u > l3 / 2;
 
-    const int64_t fits = (int64_t)(l2 / 2 / (v_tile + m_tile));
-    cut(w, fc_max(pr, fc_min(fits, 8 * pr)));
-    while (w->c.groups * w->blocks < MIN_TASKS && w->block_rows > 1 && w->block_tiles >= 2 * pr)
-        cut(w, fc_ceil_div(w->block_rows, 2) * w->columns);
-
-    const double blocked = u * (double)w->blocks, shared = tiles * v_tile * (double)(w->filter_blocks + 2) + u;
-    w->shared = u > l2 && shared < blocked && tiles * v_tile * (double)w->c.groups < (double)fc_l3_bytes() / 2;
-    if (w->shared) cut(w, fc_max(pr, (int64_t)(l2 / 4 / m_tile)));
-    w->transient = w->shared && !plan->desc.prepared;
+    const double fits = from_memory ? l3 / 8 / (v_tile + m_tile) : l2 / 2 / (v_tile + m_tile);
+    cut(w, (int64_t)(pr * fmin(8, fmax(1, floor(fits / pr)))));
+    if (!from_memory) cut_for_tasks(w, w->c.groups, k->outer_pr);
+    w->shared = w->c.groups * w->blocks < MIN_TASKS && w->filter_blocks > 1;
+    if (w->shared) {
+        cut(w, (int64_t)(pr * fmax(1, floor(l2 / 4 / m_tile / pr))));
+        cut_for_tasks(w, w->c.groups * w->filter_blocks, k->outer_pr);
+    }
+    w->transient = w->shared && !plan->desc.prepared && w->c.groups * w->filter_blocks >= MIN_TASKS / 2;
 }
 
 static fc_status size_scratch(fc_conv_plan *plan, fc_winograd *w) {

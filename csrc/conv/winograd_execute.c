@@ -5,8 +5,8 @@
  * each point the register tile multiplies V[point] (T x channels, broadcast) by U[point] (channels x filters) into M
  * [point][T][filters], and A^T m A goes row by row of tiles through a small buffer [position][lanes] to the output.
  *
- * Where U is larger than L2 and tiles are few, V of all blocks is made first and the blocks of filters are the tasks: U
- * is then read once in all, or, in a plain call, made by the task that needs it and never written to memory. */
+ * Where blocks are few, V of all is made first and the blocks of filters are the tasks: U is then read once in all, or, in
+ * a plain call, made by the task that needs it and never written to memory. */
 #include "conv/lane_tile.h"
 #include "conv/winograd.h"
 #include "core/parallel.h"
