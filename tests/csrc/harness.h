@@ -60,6 +60,7 @@ void test_conv(void);
 void test_conv_arguments(void);
 void test_pool(void);
 void test_lanes(void);
+void test_winograd(void);
 void test_ops(void);
 void test_threads(void);
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-GROUPS = ("arguments", "conv", "lanes", "pool", "ops", "threads")
+GROUPS = ("arguments", "conv", "lanes", "winograd", "pool", "ops", "threads")
 
 
 def need(*programs):
