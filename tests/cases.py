@@ -94,6 +94,10 @@ GROUPS = [
     _case("depthwise-5x5", 1, (3, 3), (9, 10), 5, groups=3, padding=2),
     _case("depthwise-multiplier", 2, (4, 12), (7, 6), 3, groups=4, padding=1),
     _case("depthwise-flipped", 1, (6, 6), (5, 6), (2, 3), groups=6, flip=True),
+    _case("depthwise-7x7-strided", 2, (17, 17), (13, 37), 7, groups=17, stride=2, padding=3),
+    _case("depthwise-5x5-strided-odd", 1, (5, 5), (10, 71), 5, groups=5, stride=2, padding=((1, 2), (1, 3))),
+    _case("depthwise-dilated-unequal", 1, (16, 16), (14, 39), 3, groups=16, dilation=(2, 3), padding=(2, 3)),
+    _case("depthwise-few-channels", 3, (2, 2), (40, 19), 3, groups=2, padding=1),
 ]
 
 EDGES = [

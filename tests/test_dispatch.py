@@ -112,7 +112,17 @@ SERVES = {
     "winograd6": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
     "pointwise": {"forward": POINTWISE | {"pointwise-strided"}, "backward_data": POINTWISE},
     "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},
-    "depthwise": {"forward": DEPTHWISE | {"depthwise-multiplier"}, "backward_data": DEPTHWISE},
+    "depthwise": {
+        "forward": DEPTHWISE | {"depthwise-multiplier"},
+        "backward_data": DEPTHWISE,
+        "backward_weights": {
+            "depthwise",
+            "depthwise-strided",
+            "depthwise-dilated",
+            "large-depthwise",
+            "depthwise-multiplier",
+        },
+    },
 }
 
 

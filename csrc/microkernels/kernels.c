@@ -18,6 +18,10 @@
 #include "microkernels/winograd.h"
 #include "microkernels/product.h"
 
+#include "microkernels/depthwise_planes.h"
+
+#include "microkernels/depthwise_pixels.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -66,6 +70,14 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .unpack = FC_NAME(fc_unpack),
     .add = FC_NAME(fc_add),
     .winograd = FC_WINOGRAD_TABLE,
+    .depthwise =
+        {
+            .plane = FC_PLANE_TABLE,
+            .spread = FC_PLANE_SPREAD_TABLE,
+            .plane_sums = FC_PLANE_SUMS_TABLE,
+            .pixels = FC_PIXELS_TABLE,
+            .pixels_sums = FC_PIXELS_SUMS_TABLE,
+        },
     /* pool section */
     .pool = FC_POOL_TABLE,
     /* ops section */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "fastconv.h"
+#include "microkernels/depthwise_kernels.h"
 #include "microkernels/pool_kernels.h"
 
 enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
@@ -152,6 +153,8 @@ typedef struct fc_kernels {
     void (*add)(void *dst, int64_t stride, const void *src, int64_t count);
 
     fc_winograd_kernels winograd[FC_WINOGRAD_TILES];
+    /* depthwise section: leaf kernels that read the caller's tensors in place */
+    fc_depthwise_kernels depthwise;
 
     /* pool section: helper pointers of csrc/pool */
     fc_pool_kernels pool;

@@ -1,9 +1,12 @@
-/* lanes.h: the part of the vector vocabulary that pooling adds: NaN tests, mask algebra, and (de)interleaving.
+/* lanes.h: the part of the vector vocabulary that pooling and depthwise convolution add: NaN tests, mask algebra,
+ * (de)interleaving, and loads that are cut on both sides.
  *
  *   vnan                  lanes that hold a NaN
  *   vor vand vandnot      a | b, a & b, a & ~b of masks
  *   veven vodd            elements 0, 2, 4 ... and 1, 3, 5 ... of the two vectors one after the other
  *   vziplow vziphigh      a0 b0 a1 b1 ...: the first and the second vector of it
+ *   vwindow               lanes first .. end-1, made by vwindow_make; both are cut to 0 .. VLANES
+ *   vload_window          those lanes; the others are zero and never touched in memory
  */
 #ifndef FC_LANES_H
 #define FC_LANES_H
@@ -99,6 +102,35 @@ static inline vec vodd(vec a, vec b) { return (void)a, b; }
 static inline vec vziplow(vec a, vec b) { return (void)b, a; }
 static inline vec vziphigh(vec a, vec b) { return (void)a, b; }
 
+#endif
+
+static inline int fc_lane_cut(int64_t lane) { return lane < 0 ? 0 : lane > VLANES ? VLANES : (int)lane; }
+
+#if defined(FC_ISA_avx512)
+typedef vmask vwindow;
+static inline vwindow vwindow_make(int64_t first, int64_t end) {
+    return (vwindow)(fc_lane_mask(fc_lane_cut(end)) & ~fc_lane_mask(fc_lane_cut(first)));
+}
+static inline vec vload_window(const real *p, vwindow w) { return FC_MM(maskz_loadu)(w, p); }
+#elif defined(FC_ISA_avx2)
+typedef __m256i vwindow;
+static inline vwindow vwindow_make(int64_t first, int64_t end) {
+    return _mm256_andnot_si256(fc_lane_mask(fc_lane_cut(first)), fc_lane_mask(fc_lane_cut(end)));
+}
+static inline vec vload_window(const real *p, vwindow w) { return FC_MM(maskload)(p, w); }
+#else
+typedef struct vwindow {
+    int first, end;
+} vwindow;
+static inline vwindow vwindow_make(int64_t first, int64_t end) {
+    return (vwindow){fc_lane_cut(first), fc_lane_cut(end)};
+}
+static inline vec vload_window(const real *p, vwindow w) {
+    if (w.first == 0 && w.end == VLANES) return vload(p);
+    real lanes[VLANES] = {0};
+    for (int i = w.first; i < w.end; ++i) lanes[i] = p[i];
+    return vload(lanes);
+}
 #endif
 
 #endif
