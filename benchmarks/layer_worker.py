@@ -1,4 +1,4 @@
-"""One process of bench_layers.py: one library, told over standard input what to prepare and when to run.
+"""One process of bench_layers.py or bench_pools.py: one library, told over a pipe what to prepare and when to run.
 
 Reads JSON lines and answers each with one: {"do": "prepare", ...} builds the layer, runs it once and saves the result
 for the check; {"do": "time", "seconds": s} runs it again and again for about s seconds and answers the median. Between
@@ -34,7 +34,8 @@ class Worker:
     def prepare(self, job: dict[str, Any]) -> dict[str, Any]:
         with np.load(job["arrays"]) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        self.call, to_array = self.library.prepare(job, arrays)
+        prepare = self.library.prepare_pool if job["pass"].startswith("pool") else self.library.prepare
+        self.call, to_array = prepare(job, arrays)
         np.save(job["result"], np.ascontiguousarray(to_array(self.call())))
         return {}
 

@@ -20,10 +20,6 @@ TYPES = (np.float32, np.float64)
 TOLERANCE = {
     "auto": 32.0,
     "reference": 4.0,
-# Largest error of an algorithm, in units of the type's epsilon times the sum of the magnitudes of all products.
-TOLERANCE = {
-    "auto": 4.0,
-    "reference": 4.0,
     "blocked": 4.0,
     "direct": 4.0,
     "pointwise": 4.0,
@@ -36,7 +32,6 @@ TOLERANCE = {
 }
 # Options without which an algorithm refuses.
 NEEDS = {"winograd6": {"accuracy": "fast"}}
-}
 
 
 def to_layout(array, layout):

@@ -46,3 +46,27 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callabl
         return lambda: operation(x), to_array
     calls = {"forward": forward, "backward_data": backward_data, "backward_weights": backward_weights}
     return calls[job["pass"]], to_array
+
+
+def prepare_pool(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    last = job.get("layout") == "NHWC"
+    x, dy, indices = (
+        np.ascontiguousarray(arrays[name].transpose(0, 2, 3, 1) if last else arrays[name])
+        for name in ("x", "dy", "indices")
+    )
+    windows = (job["kernel"], job["stride"], job["padding"])
+    layout = "NHWC" if last else "NCHW"
+
+    def to_array(result: Any) -> np.ndarray:
+        parts = result if isinstance(result, tuple) else (result,)
+        return np.stack([(part.transpose(0, 3, 1, 2) if last else part).astype(np.float64) for part in parts])
+
+    calls = {
+        "pool_forward": lambda: fastconv.max_pool2d(x, *windows, layout=layout),
+        "pool_forward_indices": lambda: fastconv.max_pool2d(x, *windows, return_indices=True, layout=layout),
+        "pool_backward": lambda: fastconv.max_pool2d_backward(dy, x, *windows, layout=layout),
+        "pool_backward_indices": lambda: fastconv.max_pool2d_backward(
+            dy, x.shape, *windows, indices=indices, layout=layout
+        ),
+    }
+    return calls[job["pass"]], to_array

@@ -40,3 +40,31 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callabl
         "backward_weights": lambda: backward(False),
     }
     return calls[job["pass"]], lambda result: result.numpy()
+
+
+def prepare_pool(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    layout = torch.channels_last if job.get("layout") == "NHWC" else torch.contiguous_format
+    x, dy, indices = (
+        torch.from_numpy(arrays[name]).contiguous(memory_format=layout) for name in ("x", "dy", "indices")
+    )
+    kernel, stride, padding = ([job[name]] * 2 for name in ("kernel", "stride", "padding"))
+
+    def forward(with_indices: bool) -> Any:
+        return torch.nn.functional.max_pool2d(x, kernel, stride, padding, return_indices=with_indices)
+
+    def backward() -> torch.Tensor:
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            dy, x, kernel, stride, padding, [1, 1], False, indices
+        )  # fmt: skip
+
+    def to_array(result: Any) -> np.ndarray:
+        parts = result if isinstance(result, tuple) else (result,)
+        return np.stack([part.double().numpy() for part in parts])
+
+    calls = {
+        "pool_forward": lambda: forward(False),
+        "pool_forward_indices": lambda: forward(True),
+        "pool_backward": backward,
+        "pool_backward_indices": backward,
+    }
+    return calls[job["pass"]], to_array

@@ -6,6 +6,8 @@
 #include "microkernels/pool_gradients.h"
 #include "microkernels/pool_pixels.h"
 #include "microkernels/pool_places.h"
+
+#include "microkernels/pool_strips.h"
 #include "microkernels/pool_tiles.h"
 
 #define FC_POOL_TABLE                                                                                                  \
@@ -22,4 +24,7 @@
         .pixels_indexed = FC_NAME(fc_pool_pixels_indexed),                                                             \
         .pixels_max_backward = FC_NAME(fc_pool_pixels_max_backward), .pixels_spread = FC_NAME(fc_pool_pixels_spread),  \
         .tiles = FC_NAME(fc_pool_tiles), .tiles_backward = FC_NAME(fc_pool_tiles_backward),                            \
+        .strips = FC_NAME(fc_pool_strips), .strips_backward = FC_NAME(fc_pool_strips_backward),                        \
+        .strips_scatter = FC_NAME(fc_pool_strips_scatter), .stream = FC_NAME(fc_pool_stream),                          \
+        .stream_end = FC_NAME(fc_pool_stream_end),                                                                     \
     }

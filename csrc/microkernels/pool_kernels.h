@@ -10,6 +10,7 @@
 
 enum {
     FC_POOL_MAX_LANES = 16,
+    FC_POOL_STRIP_STATE = 6,        /* vectors that a strip keeps between blocks of rows */
     FC_POOL_EXACT_PLACES = 1 << 24, /* places in a window block are kept as reals: float32 counts exactly up to here */
 };
 
@@ -45,6 +46,14 @@ typedef struct fc_pool_plane {
     int64_t flat;     /* distance of neighbouring indices if it is the same everywhere, else 0 */
     int64_t lane;     /* added per element of a call: 1 for pixels, 0 for rows */
 } fc_pool_plane;
+
+/* A plane of unit-step rows under windows of 2 or 3 rows and columns with stride 2; [0] height, [1] width. */
+typedef struct fc_pool_strips {
+    int64_t in[2], out[2], pad[2], kernel[2];
+    int64_t x_row, y_row, dx_row, dy_row, index_row; /* distances of rows */
+    int64_t place;                                   /* index of the plane's first element */
+    int64_t dx_from;                                 /* the row that dx points at */
+} fc_pool_strips;
 
 typedef enum fc_pool_match { FC_MATCH_COUNT, FC_MATCH_FIRST, FC_MATCH_SPLIT, FC_MATCH_ALL } fc_pool_match;
 
@@ -123,6 +132,20 @@ typedef struct fc_pool_kernels {
                   int64_t rows, int64_t count);
     void (*tiles_backward)(const fc_pool_rule *rule, const void *x, int64_t x_row, const void *dy, int64_t dy_row,
                            double divisor, void *dx, int64_t dx_row, int64_t rows, int64_t count, int64_t width);
+
+    /* Max pools with stride 2 (pool_strips.h), a block of output rows from <= h < to at a time: y and index (perhaps NULL)
+     * point at row `from`. Backward, from x or from indices, takes the blocks of a plane in order and stores the rows of dx
+     * from 2*from - pad up to 2*to - pad, the last block all that are left; it needs two lanes, and states[] with an entry
+     * for every lanes - 1 windows and one more. They return 0 where the result does not count: a NaN, a maximum of
+     * -infinity, an index outside its window. */
+    int (*strips)(const fc_pool_strips *at, const void *x, int64_t from, int64_t to, void *y, int64_t *index);
+    int (*strips_backward)(const fc_pool_strips *at, const void *x, const void *dy, int64_t from, int64_t to,
+                           void *states, void *dx);
+    int (*strips_scatter)(const fc_pool_strips *at, const int64_t *index, const void *dy, int64_t from, int64_t to,
+                          void *states, void *dx);
+    /* Copies past the caches; stream_end before anybody reads what was written. */
+    void (*stream)(void *to, const void *from, int64_t bytes);
+    void (*stream_end)(void);
 } fc_pool_kernels;
 
 #endif

@@ -109,6 +109,9 @@ static int64_t furnish(const fc_pool_job *job, fc_pool_bench *bench, char *base)
     bench->y = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
     bench->values = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
     bench->scaled = cut(base, &used, (job->chunk + FC_POOL_MAX_LANES) * job->element);
+    bench->states = cut(base, &used, job->state_bytes);
+    bench->staging = cut(base, &used, job->staging_bytes);
+    bench->staged_index = cut(base, &used, job->index_bytes);
     return used;
 }
 

@@ -29,6 +29,10 @@ typedef struct fc_pool_job {
     char *scratch;
     int64_t worker_bytes;
     atomic_int bad_index;
+
+    int64_t block_rows;                              /* output rows per block of a strip driver */
+    int stream;                                      /* its blocks are staged and written past the caches */
+    int64_t state_bytes, staging_bytes, index_bytes; /* scratch that it asks for */
 } fc_pool_job;
 
 /* Scratch of one worker and the windows of the chunk that it works on. */
@@ -43,6 +47,8 @@ typedef struct fc_pool_bench {
     void **dx_rows;
     int64_t *offsets, *index, *counts;
     void *buffer, *places, *y, *values, *scaled;
+    void *states, *staging; /* of the strip driver */
+    int64_t *staged_index;
 } fc_pool_bench;
 
 /* One row of windows: a plane, and the output's depth and height. */
@@ -82,6 +88,8 @@ static inline int64_t fc_pool_offset(const int64_t *stride, int64_t n, int64_t c
 /* The drivers; each says whether it takes the job. */
 int fc_pool_tiles_take(const fc_pool_job *job);
 fc_status fc_pool_tiles_run(fc_pool_job *job);
+int fc_pool_strips_take(const fc_pool_job *job);
+fc_status fc_pool_strips_run(fc_pool_job *job);
 int fc_pool_pixels_take(const fc_pool_job *job);
 fc_status fc_pool_pixels_run(fc_pool_job *job);
 fc_status fc_pool_rows_forward(fc_pool_job *job);
@@ -91,6 +99,10 @@ fc_status fc_pool_unpool(fc_pool_job *job);
 /* One line of one chunk, forward, into y (unit step) and index (NULL: not wanted). */
 void fc_pool_rows_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_line *line, void *y, int64_t *index,
                        int64_t index_step);
+
+/* The general way for one row of outputs, forward, and for the planes [first, last) of dx: what a driver falls back on. */
+void fc_pool_rows_output(const fc_pool_job *job, fc_pool_bench *bench, int64_t n, int64_t c, int64_t d, int64_t h);
+void fc_pool_rows_planes(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last);
 
 fc_pool_plane fc_pool_plane_of(const int64_t *size, const int64_t *stride, int64_t lane);
 

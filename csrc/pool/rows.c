@@ -80,6 +80,14 @@ static void output_line(const fc_pool_job *job, fc_pool_bench *bench, const fc_p
     if (!direct) job->kernels->scatter(y, desc->y_stride[4], bench->y, bench->count);
 }
 
+void fc_pool_rows_output(const fc_pool_job *job, fc_pool_bench *bench, int64_t n, int64_t c, int64_t d, int64_t h) {
+    const fc_pool_line line = fc_pool_line_at(job, n, c, d, h);
+    for (int64_t chunk = 0; chunk < job->chunks; ++chunk) {
+        fc_pool_bench_chunk(job, bench, chunk);
+        output_line(job, bench, &line);
+    }
+}
+
 /* Items are lines, chunk after chunk; within a chunk the height runs fastest, then depth, channels and images. */
 static void rows_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
     const int64_t n = job->desc->n, channels = job->desc->c, depth = job->axis[0].out, height = job->axis[1].out;

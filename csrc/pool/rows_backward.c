@@ -124,7 +124,7 @@ static void backward_line(fc_pool_job *job, fc_pool_bench *bench, const fc_pool_
     }
 }
 
-static void planes_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
+void fc_pool_rows_planes(fc_pool_job *job, fc_pool_bench *bench, int64_t first, int64_t last) {
     const fc_pool_desc *desc = job->desc;
     for (int64_t plane = first; plane < last; ++plane) {
         const int64_t n = plane / desc->c, c = plane % desc->c;
@@ -160,5 +160,5 @@ static void folded_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, i
 fc_status fc_pool_rows_backward(fc_pool_job *job) {
     if (job->folded) return fc_pool_run(job, job->chunks, job->chunk * job->axis[2].kernel * 2, folded_task);
     const int64_t each = job->desc->in[0] * job->desc->in[1] * job->desc->in[2] * 2;
-    return fc_pool_run(job, job->desc->n * job->desc->c, each, planes_task);
+    return fc_pool_run(job, job->desc->n * job->desc->c, each, fc_pool_rows_planes);
 }

@@ -5,17 +5,38 @@
  *   vor vand vandnot      a | b, a & b, a & ~b of masks
  *   veven vodd            elements 0, 2, 4 ... and 1, 3, 5 ... of the two vectors one after the other
  *   vziplow vziphigh      a0 b0 a1 b1 ...: the first and the second vector of it
- *   vwindow               lanes first .. end-1, made by vwindow_make; both are cut to 0 .. VLANES
- *   vload_window          those lanes; the others are zero and never touched in memory
+ *   vafter vbefore        a1 a2 ... b0, and the last element of a, b0 b1 ...
+ *   vunordered            lanes where a or b holds a NaN
+ *   vany                  whether any lane of a mask is set
+ *   vspan vspan_of        lanes from <= i < to, either of which may lie outside the vector
+ *   vload_span            those lanes from memory, the others from `rest`; nothing else is touched
+ *   vstore_span           those lanes to memory
+ *   vload_whole           the first n of int64 p[i] - base, 0 beyond
+ *   vstore_whole          p[i] = base + a for the first n lanes, which hold whole numbers
+ *   vstream               vstore past the caches, p aligned to a vector
+ *   vstream_end           after the last vstream, before other threads may read
  */
 #ifndef FC_LANES_H
 #define FC_LANES_H
 
 #include "simd/simd.h"
 
+static inline unsigned fc_span_bound(int64_t i) { return i < 0 ? 0u : i > VLANES ? (unsigned)VLANES : (unsigned)i; }
+
 #if defined(FC_ISA_avx512)
 
 static inline vmask vnan(vec a) { return FC_MM_CMP(a, a, _CMP_UNORD_Q); }
+static inline vmask vunordered(vec a, vec b) { return FC_MM_CMP(a, b, _CMP_UNORD_Q); }
+static inline int vany(vmask a) { return a != 0; }
+static inline void vstream(real *p, vec v) { FC_MM(stream)(p, v); }
+static inline void vstream_end(void) { _mm_sfence(); }
+typedef vmask vspan;
+static inline vspan vspan_of(int64_t from, int64_t to) {
+    const unsigned low = fc_span_bound(from), high = fc_span_bound(to);
+    return (vmask)(((1u << high) - 1u) & ~((1u << low) - 1u));
+}
+static inline vec vload_span(const real *p, vspan s, vec rest) { return FC_MM(mask_loadu)(rest, s, p); }
+static inline void vstore_span(real *p, vec v, vspan s) { FC_MM(mask_storeu)(p, s, v); }
 static inline vmask vor(vmask a, vmask b) { return (vmask)(a | b); }
 static inline vmask vand(vmask a, vmask b) { return (vmask)(a & b); }
 static inline vmask vandnot(vmask a, vmask b) { return (vmask)(a & ~b); }
@@ -25,6 +46,15 @@ static inline vec veven(vec a, vec b) { return FC_PICK(0, 2, 4, 6, 8, 10, 12, 14
 static inline vec vodd(vec a, vec b) { return FC_PICK(1, 3, 5, 7, 9, 11, 13, 15); }
 static inline vec vziplow(vec a, vec b) { return FC_PICK(0, 8, 1, 9, 2, 10, 3, 11); }
 static inline vec vziphigh(vec a, vec b) { return FC_PICK(4, 12, 5, 13, 6, 14, 7, 15); }
+static inline vec vafter(vec a, vec b) { return FC_PICK(1, 2, 3, 4, 5, 6, 7, 8); }
+static inline vec vbefore(vec a, vec b) { return FC_PICK(7, 8, 9, 10, 11, 12, 13, 14); }
+static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
+    const __m512i v = _mm512_maskz_loadu_epi64(fc_lane_mask(n), p);
+    return _mm512_maskz_cvtepi64_pd(fc_lane_mask(n), _mm512_sub_epi64(v, _mm512_set1_epi64(base)));
+}
+static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
+    _mm512_mask_storeu_epi64(p, fc_lane_mask(n), _mm512_add_epi64(_mm512_cvttpd_epi64(a), _mm512_set1_epi64(base)));
+}
 #else
 #define FC_PICK(...) _mm512_permutex2var_ps(a, _mm512_setr_epi32(__VA_ARGS__), b)
 static inline vec veven(vec a, vec b) { return FC_PICK(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
@@ -33,12 +63,60 @@ static inline vec vziplow(vec a, vec b) { return FC_PICK(0, 16, 1, 17, 2, 18, 3,
 static inline vec vziphigh(vec a, vec b) {
     return FC_PICK(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
+static inline vec vafter(vec a, vec b) { return FC_PICK(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16); }
+static inline vec vbefore(vec a, vec b) {
+    return FC_PICK(15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}
+static inline __m256 fc_whole_half(const int64_t *p, __m512i base, __mmask8 m) {
+    return _mm512_maskz_cvtepi64_ps(m, _mm512_sub_epi64(_mm512_maskz_loadu_epi64(m, p), base));
+}
+static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
+    const vmask m = fc_lane_mask(n);
+    const __m512i from = _mm512_set1_epi64(base);
+    const __m512 low = _mm512_castps256_ps512(fc_whole_half(p, from, (__mmask8)m));
+    return _mm512_insertf32x8(low, fc_whole_half(p + 8, from, (__mmask8)(m >> 8)), 1);
+}
+static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
+    const vmask m = fc_lane_mask(n);
+    const __m512i from = _mm512_set1_epi64(base);
+    const __m512i low = _mm512_cvttps_epi64(_mm512_castps512_ps256(a));
+    const __m512i high = _mm512_cvttps_epi64(_mm512_extractf32x8_ps(a, 1));
+    _mm512_mask_storeu_epi64(p, (__mmask8)m, _mm512_add_epi64(low, from));
+    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(m >> 8), _mm512_add_epi64(high, from));
+}
 #endif
 #undef FC_PICK
 
 #elif defined(FC_ISA_avx2)
 
 static inline vmask vnan(vec a) { return FC_MM(cmp)(a, a, _CMP_UNORD_Q); }
+static inline vmask vunordered(vec a, vec b) { return FC_MM(cmp)(a, b, _CMP_UNORD_Q); }
+static inline int vany(vmask a) { return FC_MM(movemask)(a) != 0; }
+static inline void vstream(real *p, vec v) { FC_MM(stream)(p, v); }
+static inline void vstream_end(void) { _mm_sfence(); }
+typedef struct vspan {
+    __m256i lanes;
+    int whole; /* masked stores are slow on some CPUs */
+} vspan;
+static inline vspan vspan_of(int64_t from, int64_t to) {
+    const unsigned low = fc_span_bound(from), high = fc_span_bound(to);
+    return (vspan){_mm256_andnot_si256(fc_lane_mask((int)low), fc_lane_mask((int)high)), low == 0 && high == VLANES};
+}
+#if FC_F64
+static inline vec fc_span_lanes(vspan s) { return _mm256_castsi256_pd(s.lanes); }
+#else
+static inline vec fc_span_lanes(vspan s) { return _mm256_castsi256_ps(s.lanes); }
+#endif
+static inline vec vload_span(const real *p, vspan s, vec rest) {
+    return vselect(fc_span_lanes(s), FC_MM(maskload)(p, s.lanes), rest);
+}
+static inline void vstore_span(real *p, vec v, vspan s) {
+    if (s.whole) {
+        vstore(p, v);
+    } else {
+        FC_MM(maskstore)(p, s.lanes, v);
+    }
+}
 static inline vmask vor(vmask a, vmask b) { return FC_MM(or)(a, b); }
 static inline vmask vand(vmask a, vmask b) { return FC_MM(and)(a, b); }
 static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
@@ -46,10 +124,21 @@ static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
 #if FC_F64
 static inline vec veven(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xD8); }
 static inline vec vodd(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xD8); }
+static inline vec vafter(vec a, vec b) { return _mm256_shuffle_pd(a, _mm256_permute2f128_pd(a, b, 0x21), 5); }
+static inline vec vbefore(vec a, vec b) { return _mm256_shuffle_pd(_mm256_permute2f128_pd(a, b, 0x21), b, 5); }
 #else
 static inline vec fc_quarters(vec a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8)); }
 static inline vec veven(vec a, vec b) { return fc_quarters(_mm256_shuffle_ps(a, b, 0x88)); }
 static inline vec vodd(vec a, vec b) { return fc_quarters(_mm256_shuffle_ps(a, b, 0xDD)); }
+static inline __m256i fc_halves_between(vec a, vec b) {
+    return _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
+}
+static inline vec vafter(vec a, vec b) {
+    return _mm256_castsi256_ps(_mm256_alignr_epi8(fc_halves_between(a, b), _mm256_castps_si256(a), 4));
+}
+static inline vec vbefore(vec a, vec b) {
+    return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(b), fc_halves_between(a, b), 12));
+}
 #endif
 static inline vec vziplow(vec a, vec b) {
     return FC_MM(permute2f128)(FC_MM(unpacklo)(a, b), FC_MM(unpackhi)(a, b), 0x20);
@@ -61,15 +150,26 @@ static inline vec vziphigh(vec a, vec b) {
 #elif defined(FC_ISA_sse2)
 
 static inline vmask vnan(vec a) { return FC_MM(cmpunord)(a, a); }
+static inline vmask vunordered(vec a, vec b) { return FC_MM(cmpunord)(a, b); }
+static inline int vany(vmask a) { return FC_MM(movemask)(a) != 0; }
+static inline void vstream(real *p, vec v) { FC_MM(stream)(p, v); }
+static inline void vstream_end(void) { _mm_sfence(); }
 static inline vmask vor(vmask a, vmask b) { return FC_MM(or)(a, b); }
 static inline vmask vand(vmask a, vmask b) { return FC_MM(and)(a, b); }
 static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
 #if FC_F64
 static inline vec veven(vec a, vec b) { return _mm_unpacklo_pd(a, b); }
 static inline vec vodd(vec a, vec b) { return _mm_unpackhi_pd(a, b); }
+static inline vec vafter(vec a, vec b) { return _mm_shuffle_pd(a, b, 1); }
+static inline vec vbefore(vec a, vec b) { return _mm_shuffle_pd(a, b, 1); }
 #else
 static inline vec veven(vec a, vec b) { return _mm_shuffle_ps(a, b, 0x88); }
 static inline vec vodd(vec a, vec b) { return _mm_shuffle_ps(a, b, 0xDD); }
+static inline vec vafter(vec a, vec b) {
+    const vec turned = _mm_move_ss(a, b);
+    return _mm_shuffle_ps(turned, turned, 0x39);
+}
+static inline vec vbefore(vec a, vec b) { return _mm_move_ss(_mm_shuffle_ps(b, b, 0x93), _mm_shuffle_ps(a, a, 0xFF)); }
 #endif
 static inline vec vziplow(vec a, vec b) { return FC_MM(unpacklo)(a, b); }
 static inline vec vziphigh(vec a, vec b) { return FC_MM(unpackhi)(a, b); }
@@ -77,23 +177,34 @@ static inline vec vziphigh(vec a, vec b) { return FC_MM(unpackhi)(a, b); }
 #elif defined(FC_ISA_neon)
 
 static inline vmask vnan(vec a) { return ~veq(a, a); }
+static inline vmask vunordered(vec a, vec b) { return ~(veq(a, a) & veq(b, b)); }
 static inline vmask vor(vmask a, vmask b) { return a | b; }
 static inline vmask vand(vmask a, vmask b) { return a & b; }
 static inline vmask vandnot(vmask a, vmask b) { return a & ~b; }
 #if FC_F64
 #define FC_NEON_PAIR(op) op##q_f64
+static inline int vany(vmask a) { return vmaxvq_u32(vreinterpretq_u32_u64(a)) != 0; }
 #else
 #define FC_NEON_PAIR(op) op##q_f32
+static inline int vany(vmask a) { return vmaxvq_u32(a) != 0; }
 #endif
 static inline vec veven(vec a, vec b) { return FC_NEON_PAIR(vuzp1)(a, b); }
 static inline vec vodd(vec a, vec b) { return FC_NEON_PAIR(vuzp2)(a, b); }
 static inline vec vziplow(vec a, vec b) { return FC_NEON_PAIR(vzip1)(a, b); }
 static inline vec vziphigh(vec a, vec b) { return FC_NEON_PAIR(vzip2)(a, b); }
+static inline vec vafter(vec a, vec b) { return FC_NEON_PAIR(vext)(a, b, 1); }
+static inline vec vbefore(vec a, vec b) { return FC_NEON_PAIR(vext)(a, b, VLANES - 1); }
 #undef FC_NEON_PAIR
+static inline void vstream(real *p, vec v) { vstore(p, v); }
+static inline void vstream_end(void) {}
 
 #else
 
 static inline vmask vnan(vec a) { return a != a; }
+static inline vmask vunordered(vec a, vec b) { return a != a || b != b; }
+static inline int vany(vmask a) { return a; }
+static inline void vstream(real *p, vec v) { vstore(p, v); }
+static inline void vstream_end(void) {}
 static inline vmask vor(vmask a, vmask b) { return a || b; }
 static inline vmask vand(vmask a, vmask b) { return a && b; }
 static inline vmask vandnot(vmask a, vmask b) { return a && !b; }
@@ -101,36 +212,47 @@ static inline vec veven(vec a, vec b) { return (void)b, a; }
 static inline vec vodd(vec a, vec b) { return (void)a, b; }
 static inline vec vziplow(vec a, vec b) { return (void)b, a; }
 static inline vec vziphigh(vec a, vec b) { return (void)a, b; }
+static inline vec vafter(vec a, vec b) { return (void)a, b; }
+static inline vec vbefore(vec a, vec b) { return (void)b, a; }
 
 #endif
 
-static inline int fc_lane_cut(int64_t lane) { return lane < 0 ? 0 : lane > VLANES ? VLANES : (int)lane; }
-
-#if defined(FC_ISA_avx512)
-typedef vmask vwindow;
-static inline vwindow vwindow_make(int64_t first, int64_t end) {
-    return (vwindow)(fc_lane_mask(fc_lane_cut(end)) & ~fc_lane_mask(fc_lane_cut(first)));
-}
-static inline vec vload_window(const real *p, vwindow w) { return FC_MM(maskz_loadu)(w, p); }
-#elif defined(FC_ISA_avx2)
-typedef __m256i vwindow;
-static inline vwindow vwindow_make(int64_t first, int64_t end) {
-    return _mm256_andnot_si256(fc_lane_mask(fc_lane_cut(first)), fc_lane_mask(fc_lane_cut(end)));
-}
-static inline vec vload_window(const real *p, vwindow w) { return FC_MM(maskload)(p, w); }
-#else
-typedef struct vwindow {
-    int first, end;
-} vwindow;
-static inline vwindow vwindow_make(int64_t first, int64_t end) {
-    return (vwindow){fc_lane_cut(first), fc_lane_cut(end)};
-}
-static inline vec vload_window(const real *p, vwindow w) {
-    if (w.first == 0 && w.end == VLANES) return vload(p);
+/* What needs masked memory or conversions of 64-bit integers goes element by element where the ISA has none. */
+#if !defined(FC_ISA_avx512)
+static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
     real lanes[VLANES] = {0};
-    for (int i = w.first; i < w.end; ++i) lanes[i] = p[i];
+    for (int i = 0; i < VLANES && i < n; ++i) lanes[i] = (real)(int64_t)((uint64_t)p[i] - (uint64_t)base);
     return vload(lanes);
 }
+static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
+    real lanes[VLANES];
+    vstore(lanes, a);
+    for (int i = 0; i < VLANES && i < n; ++i) p[i] = base + (int64_t)lanes[i];
+}
+#if !defined(FC_ISA_avx2)
+typedef struct vspan {
+    int from, to;
+} vspan;
+static inline vspan vspan_of(int64_t from, int64_t to) {
+    return (vspan){(int)fc_span_bound(from), (int)fc_span_bound(to)};
+}
+static inline vec vload_span(const real *p, vspan s, vec rest) {
+    if (s.from == 0 && s.to == VLANES) return vload(p);
+    real lanes[VLANES];
+    vstore(lanes, rest);
+    for (int i = s.from; i < s.to; ++i) lanes[i] = p[i];
+    return vload(lanes);
+}
+static inline void vstore_span(real *p, vec v, vspan s) {
+    if (s.from == 0 && s.to == VLANES) {
+        vstore(p, v);
+        return;
+    }
+    real lanes[VLANES];
+    vstore(lanes, v);
+    for (int i = s.from; i < s.to; ++i) p[i] = lanes[i];
+}
+#endif
 #endif
 
 #endif

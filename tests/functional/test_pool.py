@@ -45,6 +45,61 @@ def test_max_backward(case, values, isa):
                 close(run_backward(case, "max", *given, indices=indices), dx, 64)
 
 
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_special_values_in_few_planes(kernel, isa):
+    """A NaN or a window of -inf changes nothing in other planes, and the first of equal elements still wins."""
+    case = PoolCase("special", (2, 3, 12, 40), {"kernel_size": kernel, "stride": 2, "padding": 1})
+    x = case.random()
+    x[0, 1, 5, 7] = np.nan
+    x[1, 2] = -np.inf
+    x[1, 0, 3:8] = -np.inf
+    y, indices = oracles.max_pool(x, case.windows)
+    dy = case.random("dy", y.shape)
+    dx = oracles.max_pool_backward(dy, x, case.windows, "first")
+    for dtype, layout in settings():
+        found, positions = run(case, "max", x.astype(dtype), layout, return_indices=True)
+        same(found, y, dtype)
+        same(positions, indices, np.int64)
+        given = dy.astype(dtype), x.astype(dtype), layout
+        close(run_backward(case, "max", *given), dx, 64)
+        close(run_backward(case, "max", *given, indices=indices), dx, 64)
+
+
+def test_indices_outside_their_windows(isa):
+    """Indices may come from anywhere: the gradient goes where they point."""
+    rng = np.random.default_rng(0)
+    dy = rng.standard_normal((2, 3, 10, 20))
+    indices = rng.integers(0, 20 * 40, dy.shape)
+    indices[0] = fastconv.max_pool2d(rng.standard_normal((1, 3, 20, 40)), 3, 2, 1, return_indices=True)[1]
+    indices[0, 1, 1, 0] = 79
+    dx = np.zeros((6, 800))
+    np.add.at(dx, (np.arange(6)[:, None], indices.reshape(6, -1)), dy.reshape(6, -1))
+    found = fastconv.max_pool2d_backward(dy, (2, 3, 20, 40), 3, 2, 1, indices=indices)
+    np.testing.assert_allclose(found, dx.reshape(2, 3, 20, 40), atol=1e-12)
+    for wrong in (-1, 800):
+        indices[0, 2, 0, 0] = wrong
+        with pytest.raises(ValueError, match="indices reach"):
+            fastconv.max_pool2d_backward(dy, (2, 3, 20, 40), 3, 2, 1, indices=indices)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(2, 0), (3, 1)])
+def test_tensors_larger_than_the_caches(kernel, padding, isa):
+    """Their results are written past the caches; they are those of each plane alone."""
+    planes = fastconv.info()["l3_bytes"] // (333 * 335 * 4) + 2
+    x = np.random.default_rng(0).standard_normal((1, planes, 333, 335), dtype=np.float32)
+    windows = (kernel, 2, padding)
+    y, indices = fastconv.max_pool2d(x, *windows, return_indices=True)
+    dx = fastconv.max_pool2d_backward(y, x, *windows)
+    again = fastconv.max_pool2d_backward(y, x.shape, *windows, indices=indices)
+    np.testing.assert_array_equal(again, dx)
+    for plane in (0, 1, planes - 1):
+        one = x[:, plane : plane + 1]
+        want, at = fastconv.max_pool2d(one, *windows, return_indices=True)
+        np.testing.assert_array_equal(y[:, plane : plane + 1], want)
+        np.testing.assert_array_equal(indices[:, plane : plane + 1], at)
+        np.testing.assert_array_equal(dx[:, plane : plane + 1], fastconv.max_pool2d_backward(want, one, *windows))
+
+
 @over_all
 def test_avg(case, isa):
     for count_include_pad, divisor in [(True, None), (False, None), (True, 3)] if case in SLIDING else [(True, None)]:
