@@ -22,10 +22,10 @@ FC_INLINE int64_t plane_column(const int stride, const fc_plane *p, int64_t q, i
 }
 
 /* The lanes of a load that are inside the image and serve one of n outputs. */
-FC_INLINE vwindow plane_window(const int stride, const fc_plane *p, int64_t q, int load, int64_t n) {
+FC_INLINE vspan plane_window(const int stride, const fc_plane *p, int64_t q, int load, int64_t n) {
     const int64_t column = plane_column(stride, p, q, load);
     const int64_t served = stride == 1 ? n : 2 * n - load % 2 * VLANES;
-    return vwindow_make(-column, served < p->width - column ? served : p->width - column);
+    return vspan_of(-column, served < p->width - column ? served : p->width - column);
 }
 
 /* Whether the strip of xr vectors at q has every lane in use and reads inside the rows. */
@@ -37,13 +37,13 @@ FC_INLINE int plane_inside(const int k, const int stride, const int xr, const fc
 
 /* v[j] = the columns that tap j reads for the outputs at q. */
 FC_INLINE void plane_taps(const int k, const int stride, const int edge, const fc_plane *p, const real *row, int64_t q,
-                          const vwindow *window, vec *v) {
+                          const vspan *window, vec *v) {
     const int loads = PLANE_LOADS(k, stride);
     vec loaded[8];
 #pragma GCC unroll 8
     for (int l = 0; l < loads; ++l) {
         const real *from = row + plane_column(stride, p, q, l);
-        loaded[l] = edge ? vload_window(from, window[l]) : vload(from);
+        loaded[l] = edge ? vload_span(from, window[l], vzero()) : vload(from);
     }
 #pragma GCC unroll 7
     for (int j = 0; j < k; ++j)
@@ -67,7 +67,7 @@ FC_INLINE void plane_strip(const int k, const int stride, const int xr, const in
                            const real *restrict w, real *restrict dst, const fc_finish *finish) {
     const int behind = (k - 1) / stride;
     const vec bias = finish->bias ? vbroadcast(*(const real *)finish->bias) : vzero();
-    vwindow window[2][8];
+    vspan window[2][8];
     if (edge) {
         for (int x = 0; x < xr; ++x)
             for (int l = 0; l < PLANE_LOADS(k, stride); ++l)
@@ -145,9 +145,9 @@ FC_INLINE void spread_strip(const int k, const int odd, const int edge, const fc
     const vec bias = finish->bias ? vbroadcast(*(const real *)finish->bias) : vzero();
     const int64_t newest = pair + (p->left - odd) / 2 + odd;
     const int64_t n = p->columns - 2 * pair;
-    vwindow window[4];
+    vspan window[4];
     if (edge) {
-        for (int j = 0; j <= reach; ++j) window[j] = vwindow_make(j - newest, p->width - newest + j);
+        for (int j = 0; j <= reach; ++j) window[j] = vspan_of(j - newest, p->width - newest + j);
     }
     dst += 2 * pair - (p->top & 1) * p->out_pitch;
     const int64_t end = p->top + p->rows;
@@ -159,7 +159,7 @@ FC_INLINE void spread_strip(const int k, const int odd, const int edge, const fc
             if (y - u >= 0 && y - u < p->height) {
                 const real *row = (const real *)p->src + (y - u) * p->pitch + newest;
 #pragma GCC unroll 4
-                for (int j = 0; j <= reach; ++j) v[j] = edge ? vload_window(row - j, window[j]) : vload(row - j);
+                for (int j = 0; j <= reach; ++j) v[j] = edge ? vload_span(row - j, window[j], vzero()) : vload(row - j);
             } else {
 #pragma GCC unroll 4
                 for (int j = 0; j <= reach; ++j) v[j] = vzero();
@@ -213,9 +213,9 @@ FC_INLINE void plane_sums_strip(const int k, const int stride, const int g, cons
                                 int64_t q, int first, const real *dy, vec *total, vec *bias) {
     const int behind = (g - 1) / stride;
     const int64_t n = p->columns - q;
-    vwindow window[8], own;
+    vspan window[8], own;
     if (edge) {
-        own = vwindow_make(0, n);
+        own = vspan_of(0, n);
         for (int l = 0; l < PLANE_LOADS(k, stride); ++l) window[l] = plane_window(stride, p, q, l, n);
     }
     vec sum[21], d[7], b = *bias;
@@ -229,7 +229,7 @@ FC_INLINE void plane_sums_strip(const int k, const int stride, const int g, cons
 #pragma GCC unroll 7
         for (int t = behind; t > 0; --t) d[t] = d[t - 1];
         if (r < p->rows) {
-            d[0] = edge ? vload_window(dy, own) : vload(dy);
+            d[0] = edge ? vload_span(dy, own, vzero()) : vload(dy);
             b = vadd(b, d[0]);
         }
 #pragma GCC unroll 2
