@@ -77,6 +77,16 @@ def test_explain(capsys):
     assert report["output_shape"] == [1, 64, 112, 112] and report["candidates"][-1]["name"] == "reference"
 
 
+def test_explain_by_position_measured_and_prepared(capsys, keep_threads):
+    shapes = ("1,8,12,12", "16,8,3,3", "--padding", "1")
+    out = run(capsys, "explain", *shapes, "--measure", "--threads", "1")
+    assert "-> 1x16x12x12" in out and " ms" in out and "measured on 1 thread" in out
+    report = json.loads(run(capsys, "explain", *shapes, "--prepared", "--json"))
+    assert report["prepared"] and report["output_shape"] == [1, 16, 12, 12]
+    named = json.loads(run(capsys, "explain", "--input", shapes[0], "--weight", shapes[1], "--padding", "1", "--json"))
+    assert named["x_shape"] == report["x_shape"] and not named["prepared"]
+
+
 @pytest.mark.parametrize(
     ("options", "output"),
     [

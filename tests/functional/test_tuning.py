@@ -239,10 +239,10 @@ def test_the_command(file, capsys):
 def test_where_the_file_is(monkeypatch, tmp_path):
     monkeypatch.delenv("FASTCONV_TUNE_FILE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert _tuned.path() == tmp_path / "fastconv" / "tune.json"
+    assert _tuned.path() == str(tmp_path / "fastconv" / "tune.json")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert _tuned.path() == tmp_path / "home" / ".cache" / "fastconv" / "tune.json"
+    assert _tuned.path() == str(tmp_path / "home" / ".cache" / "fastconv" / "tune.json")
 
 
 def test_another_process_takes_the_choice_and_has_its_bits(file, slowest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 import numpy as np
 
@@ -31,12 +32,14 @@ def peak_gflops(dtype: np.dtype, threads: int, isa: str | None = None) -> float 
     """
     active = _engine.isa()
     key = (active if isa is None else isa, dtype.char, threads)
-    if key not in _measured and key[0] == active:
-        _measured[key] = 2e-9 * _engine.measure_multiply_adds(dtype, threads)
-    return _measured.get(key)
+    with _lock:
+        if key not in _measured and key[0] == active:
+            _measured[key] = 2e-9 * _engine.measure_multiply_adds(dtype, threads)
+        return _measured.get(key)
 
 
 _measured: dict[tuple[str, str, int], float] = {}
+_lock = threading.Lock()  # two measurements at a time would share the CPUs
 
 
 def copy_gb_per_s(moved: int, threads: int) -> float:

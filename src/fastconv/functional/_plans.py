@@ -443,7 +443,7 @@ def _tuned_plan(key: ConvKey, problem: Problem, build: Any) -> tuple[Any, str | 
     if name is None:
         return None, None
     try:
-        return build(algorithm=name), str(_tuned.path())
+        return build(algorithm=name), _tuned.path()
     except (ValueError, NotImplementedError):
         return None, None
 

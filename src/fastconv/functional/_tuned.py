@@ -7,12 +7,9 @@ It holds for each machine (CPU, instruction set, version of fastconv) the algori
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fastconv import _engine
@@ -23,13 +20,14 @@ FORMAT = 1
 _files: dict[str, dict[str, dict[str, str]]] = {}
 
 
-def path() -> Path:
+def path() -> str:
     """Where choices are kept: FASTCONV_TUNE_FILE, or fastconv/tune.json in XDG_CACHE_HOME or ~/.cache."""
     named = os.environ.get("FASTCONV_TUNE_FILE")
     if named:
-        return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return Path(cache if cache and os.path.isabs(cache) else os.path.expanduser("~/.cache"), "fastconv", "tune.json")
+        return named
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    folder = cache if os.path.isabs(cache) else os.path.expanduser(os.path.join("~", ".cache"))
+    return os.path.join(folder, "fastconv", "tune.json")
 
 
 def machine() -> str:
@@ -42,9 +40,9 @@ def choices() -> Mapping[str, str]:
     if os.environ.get("FASTCONV_TUNE") == "0":
         return {}
     file = path()
-    found = _files.get(str(file))
+    found = _files.get(file)
     if found is None:
-        found = _files[str(file)] = _checked(file)
+        found = _files[file] = _checked(file)
     return found.get(machine(), {}) if found else {}
 
 
@@ -53,7 +51,7 @@ def forget() -> None:
     _files.clear()
 
 
-def _checked(file: Path) -> dict[str, dict[str, str]]:
+def _checked(file: str) -> dict[str, dict[str, str]]:
     """Read the file; one that cannot be used gets one warning, and is then as good as none.
 
     A default place that cannot be looked into, such as another user's home, is no file and no news.
@@ -75,9 +73,13 @@ def _checked(file: Path) -> dict[str, dict[str, str]]:
         return {}
 
 
-def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
+def _read(file: str) -> dict[str, dict[str, dict[str, Any]]]:
+    with open(file, "rb") as stream:
+        text = stream.read()
+    import json  # most processes have no such file
+
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -103,35 +105,36 @@ def writer() -> Iterator[dict[str, dict[str, Any]]]:
     OSError
         Naming the file, if it cannot be written.
     """
+    import json
+
     file = path()
-    made = None
+    folder, name = os.path.split(os.path.abspath(file))
+    beside = os.path.join(folder, f".{name}.{os.getpid()}")
     try:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if file.is_dir():
+            os.makedirs(folder, exist_ok=True)
+            if os.path.isdir(file):
                 raise IsADirectoryError("it is a folder")
-            handle, made = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-            os.close(handle)
+            stream = open(beside, "w", encoding="utf-8")
         except OSError as error:
             raise OSError(
                 f"{file} cannot be written ({error.strerror or error}): name another in FASTCONV_TUNE_FILE"
             ) from None
-        rows: dict[str, dict[str, Any]] = {}
-        yield rows
-        try:
-            machines = _read(file)
-        except (OSError, ValueError):
-            machines = {}
-        machines.setdefault(machine(), {}).update(rows)
-        text = json.dumps({"format": FORMAT, "machines": machines}, indent=1, sort_keys=True)
-        try:
-            Path(made).write_text(text + "\n", encoding="utf-8")
-            os.replace(made, file)
-        except OSError as error:
-            raise OSError(f"{file} cannot be written: {error.strerror or error}") from None
-        made = None
+        with stream:
+            rows: dict[str, dict[str, Any]] = {}
+            yield rows
+            try:
+                machines = _read(file)
+            except (OSError, ValueError):
+                machines = {}
+            machines.setdefault(machine(), {}).update(rows)
+            try:
+                json.dump({"format": FORMAT, "machines": machines}, stream, indent=1, sort_keys=True)
+                stream.close()
+                os.replace(beside, file)
+            except OSError as error:
+                raise OSError(f"{file} cannot be written: {error.strerror or error}") from None
         forget()
     finally:
-        if made is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(made)
+        with contextlib.suppress(OSError):
+            os.unlink(beside)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,7 +144,7 @@ def tune(
         if progress is not None:
             progress(len(problems), len(problems))
     cached_call.cache_clear()
-    return Tuning(str(_tuned.path()), choices)
+    return Tuning(_tuned.path(), choices)
 
 
 def _choose(name: str, key: ConvKey, problem: Any) -> TunedChoice:
@@ -250,7 +249,8 @@ def read_shapes(path: Any, layout: str = "NCHW") -> list[tuple[tuple[int, ...], 
         raise ValueError(f"layout (={layout!r}) must be 'NCHW' or 'NHWC'")
     found: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = []
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        with open(path, encoding="utf-8") as stream:
+            lines = stream.read().splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text file of shapes") from None
     for number, line in enumerate(lines, 1):
