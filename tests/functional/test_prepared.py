@@ -290,3 +290,25 @@ def test_it_keeps_its_instruction_set():
         assert op(x).tobytes() == wanted and op.isa == before
     finally:
         _engine.set_isa(before)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("size", [(8, 8), (9, 11), (2, 3)])
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_pool_is_the_max_pool_of_the_maps(size, layout, activation):
+    """Where an algorithm pools, it gives what max_pool2d gives of its maps; where none does, it says so."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, *size) if layout == "NCHW" else (2, *size, 3)).astype(np.float32)
+    weight, bias = (rng.standard_normal(shape).astype(np.float32) for shape in ((18, 3, 3, 3), (18,)))
+    options = {"padding": 1, "layout": layout, "activation": activation}
+    try:
+        op = fastconv.prepare_conv2d(x.shape, weight, bias, **options, pool=2)
+    except NotImplementedError as error:
+        assert "pool=2" in str(error)
+        return
+    maps = fastconv.conv2d(x, weight, bias, **options)
+    wanted = fastconv.max_pool2d(maps, 2, layout=layout)
+    assert op.y_shape == wanted.shape and "pool=2" in repr(op) and op.explain().output_shape == wanted.shape
+    np.testing.assert_allclose(op(x), wanted, rtol=0, atol=2e-5)
+    out = np.empty_like(wanted)
+    assert op(x, out=out, num_threads=2) is out and np.array_equal(out, op(x, num_threads=1))

@@ -33,6 +33,7 @@ ERROR_BOUNDS = {
     "winograd2": 1.0,
     "winograd4": 2.1,
     "winograd6": 8.5,
+    "blocked": 1.0,
     "direct": 1.0,
     "reference": 1.0,
 }
