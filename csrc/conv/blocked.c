@@ -18,7 +18,7 @@ enum { FILL_PARTS = 8 };
 typedef struct job {
     const fc_conv_plan *plan;
     const fc_blocked *s;
-    const void *src, *bias, *residual, *packed;
+    const void *src, *w, *bias, *residual, *packed;
     void *dst;
     char *shared, *worker;
 } job;
@@ -46,8 +46,12 @@ static void fill_tile(const job *j, const place *at, int64_t channel, int64_t ch
     const fc_kernels *k = j->plan->kernels;
     const fc_source *source = &s->c.phase[0].source;
     const int64_t from = at->n * s->c.src_n + at->group * s->c.src_group + channel * source->channel_stride;
-    fc_lane_fill(source, k, fc_at(j->src, from, k->element), channels, at->start, s->tile_size,
-                 fc_at(tile, fc_lane_elements(channel, s->tile_size, k->lanes), k->element));
+    if (s->pitch < k->lanes) {
+        fc_dense_fill(source, k, fc_at(j->src, from, k->element), channels, at->start, s->tile_size, tile);
+    } else {
+        fc_lane_fill(source, k, fc_at(j->src, from, k->element), channels, at->start, s->tile_size,
+                     fc_at(tile, fc_lane_elements(channel, s->tile_size, k->lanes), k->element));
+    }
 }
 
 /* Fills one share of the channels of one shared tile. */
@@ -55,18 +59,20 @@ static void fill_task(void *ctx, int64_t index, int worker) {
     (void)worker;
     const job *j = ctx;
     const fc_blocked *s = j->s;
-    const int64_t tile = index / FILL_PARTS, part = index % FILL_PARTS, lanes = j->plan->kernels->lanes;
-    const int64_t vectors = fc_ceil_div(s->c.channels, lanes);
-    const int64_t first = vectors * part / FILL_PARTS * lanes;
-    const int64_t end = fc_min(s->c.channels, vectors * (part + 1) / FILL_PARTS * lanes);
+    const int64_t tile = index / FILL_PARTS, part = index % FILL_PARTS;
+    const int64_t blocks = fc_ceil_div(s->c.channels, s->pitch);
+    const int64_t first = blocks * part / FILL_PARTS * s->pitch;
+    const int64_t end = fc_min(s->c.channels, blocks * (part + 1) / FILL_PARTS * s->pitch);
     const place at = place_of(s, tile);
     if (end > first) fill_tile(j, &at, first, end - first, j->shared + tile * s->tile_bytes);
 }
 
-/* The block of filters that is being summed. */
+/* The block of filters that is being summed, and the piece of its sums. */
 typedef struct filters {
     int64_t vector; /* the first, within the group */
     int vr;
+    int64_t piece;
+    const void *w; /* packed weights of the piece */
 } filters;
 
 /* The taps first <= t < end of an axis that read inside the source for output number i of the axis' phase. */
@@ -82,32 +88,29 @@ static tap_range taps_inside(const fc_blocked *s, const fc_axis *axis, int64_t i
     return r;
 }
 
-/* Adds the steps of one piece to the sums of pr neighbouring outputs. */
-static void run_outputs(const job *j, const fc_blocked_phase *phase, const tap_range *d, const tap_range *h,
-                        int64_t rows, int64_t from, const void *src, const void *w, int vr, int pr, void *sums,
+/* Adds the steps of one piece to the sums of pr neighbouring outputs; w, off: of the piece and phase. */
+static void run_outputs(const job *j, const filters *f, const tap_range *d, const tap_range *h, int64_t rows,
+                        int64_t row_depth, const int32_t *off, const void *src, const void *w, int pr, void *sums,
                         int64_t ld) {
-    const fc_blocked *s = j->s;
     const fc_kernels *k = j->plan->kernels;
-    const fc_outer_fn outer = k->outer[vr - 1][pr - 1];
-    const int64_t step = s->step[WIDTH] * k->lanes, to = from + s->piece;
-    if (phase->depth == 0 || d->first >= d->end || h->first >= h->end) {
-        if (from == 0) outer(0, src, phase->off, step, w, sums, ld, 1);
+    const fc_outer_fn outer = k->outer[f->vr - 1][pr - 1];
+    const int64_t step = j->s->step[WIDTH] * j->s->pitch;
+    if (d->first >= d->end || h->first >= h->end || row_depth == 0) {
+        if (f->piece == 0) outer(0, src, off, step, w, sums, ld, 1);
         return;
     }
     const int whole = h->first == 0 && h->end == rows;
-    const int64_t begin = (d->first * rows + h->first) * phase->row_depth;
     for (int64_t t = d->first; t < d->end; t = whole ? d->end : t + 1) {
-        const int64_t last = whole ? d->end - 1 : t;
-        const int64_t a = fc_max(from, (t * rows + h->first) * phase->row_depth);
-        const int64_t b = fc_min(to, (last * rows + h->end) * phase->row_depth);
-        if (a < b)
-            outer(b - a, src, phase->off + a, step, fc_at(w, a * vr * k->lanes, k->element), sums, ld, a == begin);
+        const int64_t from = (t * rows + h->first) * row_depth;
+        const int64_t to = ((whole ? d->end - 1 : t) * rows + h->end) * row_depth;
+        outer(to - from, src, off + from, step, fc_at(w, from * f->vr * k->lanes, k->element), sums, ld,
+              f->piece == 0 && t == d->first);
     }
 }
 
 /* One row of outputs, phase by phase, in tiles of nearly equal width; sums[output][filter]. */
 static void run_row(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t x,
-                    int64_t columns, int64_t piece, void *sums) {
+                    int64_t columns, void *sums) {
     const fc_blocked *s = j->s;
     const fc_kernels *k = j->plan->kernels;
     const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH];
@@ -124,15 +127,17 @@ static void run_row(const job *j, const place *at, const void *tile, const filte
         int64_t from = 0;
         for (int a = 0; a < FC_SPATIAL; ++a)
             from = from * s->tile_size[a] + index[a] * s->step[a] + axis[a]->low - at->start[a];
-        if (axis[DEPTH]->taps * axis[HEIGHT]->taps * axis[WIDTH]->taps == 0) from = 0;
-        const void *w = fc_at(j->packed, fc_blocked_weights(s, number, at->group, f->vector, k->lanes), k->element);
+        const fc_blocked_phase *phase = &s->phase[number];
+        if (phase->depth == 0) from = 0;
+        const int64_t channels = fc_blocked_piece(s, f->piece);
+        const void *w = fc_at(f->w, phase->first_tap * channels * width, k->element);
+        const int32_t *off = phase->off + f->piece * s->piece * s->c.phase[number].taps;
         const int64_t count = fc_ceil_div(columns - p, s->spread[WIDTH]), tiles = fc_ceil_div(count, most);
         for (int64_t i = 0; i < tiles; ++i) {
             const int64_t first = count * i / tiles, end = count * (i + 1) / tiles;
-            run_outputs(j, &s->phase[number], &d, &h, axis[HEIGHT]->taps, piece,
-                        fc_at(tile, (from + first * s->step[WIDTH]) * k->lanes, k->element), w, f->vr,
-                        (int)(end - first), fc_at(sums, (first * s->spread[WIDTH] + p) * width, k->element),
-                        s->spread[WIDTH] * width);
+            run_outputs(j, f, &d, &h, axis[HEIGHT]->taps, channels * axis[WIDTH]->taps, off,
+                        fc_at(tile, (from + first * s->step[WIDTH]) * s->pitch, k->element), w, (int)(end - first),
+                        fc_at(sums, (first * s->spread[WIDTH] + p) * width, k->element), s->spread[WIDTH] * width);
         }
     }
 }
@@ -168,7 +173,9 @@ static void leave(const job *j, const place *at, const filters *f, int64_t y, in
     }
 }
 
-static void run_filters(const job *j, const place *at, const void *tile, const filters *f, int64_t depth, void *sums) {
+/* All outputs of a block for one piece of a block of filters. Where there are several pieces the sums of the whole block
+ * wait in the buffer. */
+static void run_piece(const job *j, const place *at, const void *tile, const filters *f, void *sums) {
     const fc_blocked *s = j->s;
     const size_t size = j->plan->kernels->element;
     const int64_t width = (int64_t)f->vr * j->plan->kernels->lanes;
@@ -176,11 +183,11 @@ static void run_filters(const job *j, const place *at, const void *tile, const f
         const int64_t rows = fc_min(s->group_rows, at->rows - y);
         for (int64_t x = 0; x < at->columns; x += s->segment_columns) {
             const int64_t columns = fc_min(s->segment_columns, at->columns - x);
-            for (int64_t piece = 0; piece < depth; piece += s->piece)
-                for (int64_t r = 0; r < rows; ++r)
-                    run_row(j, at, tile, f, at->first[HEIGHT] + y + r, at->first[WIDTH] + x, columns, piece,
-                            fc_at(sums, r * columns * width, size));
-            leave(j, at, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
+            for (int64_t r = 0; r < rows; ++r)
+                run_row(j, at, tile, f, at->first[HEIGHT] + y + r, at->first[WIDTH] + x, columns,
+                        fc_at(sums, r * columns * width, size));
+            if (f->piece == s->pieces - 1)
+                leave(j, at, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
         }
     }
 }
@@ -191,19 +198,18 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const fc_kernels *k = j->plan->kernels;
     const int64_t block = index / s->chunks, chunk = index % s->chunks;
     const place at = place_of(s, block);
-    char *tile = j->worker + worker * j->plan->worker_bytes, *sums = tile;
-    if (s->shared) {
-        tile = j->shared + block * s->tile_bytes;
-    } else {
-        sums += s->tile_bytes;
-        fill_tile(j, &at, 0, s->c.channels, tile);
-    }
-    int64_t depth = 1;
-    for (int64_t i = 0; i < s->c.phases; ++i) depth = fc_max(depth, s->phase[i].depth);
+    char *sums = j->worker + worker * j->plan->worker_bytes, *own = sums + s->sums_bytes;
+    char *tile = s->shared ? j->shared + block * s->tile_bytes : own + s->weights_bytes;
+    if (!s->shared) fill_tile(j, &at, 0, s->c.channels, tile);
     const int64_t end = fc_min(s->vectors, (chunk + 1) * s->chunk_vectors);
     for (int64_t v = chunk * s->chunk_vectors; v < end; v += k->outer_vr) {
-        const filters f = {v, (int)fc_min(k->outer_vr, s->vectors - v)};
-        run_filters(j, &at, tile, &f, depth, sums);
+        filters f = {.vector = v, .vr = (int)fc_min(k->outer_vr, s->vectors - v)};
+        for (f.piece = 0; f.piece < s->pieces; ++f.piece) {
+            const int64_t from = f.piece * s->piece * s->taps * f.vr * k->lanes;
+            f.w = s->packs ? own : fc_at(j->packed, fc_blocked_weights(s, at.group, v, k->lanes) + from, k->element);
+            if (s->packs) fc_blocked_pack_piece(s, k, j->w, at.group, v, f.vr, f.piece, own);
+            run_piece(j, &at, tile, &f, sums);
+        }
     }
 }
 
@@ -216,6 +222,7 @@ static fc_status execute_blocked(const fc_conv_plan *plan, const fc_conv_args *a
         .dst = fc_correlation_dst(plan, args),
         .bias = plan->has_bias ? args->bias : NULL,
         .residual = plan->has_residual ? args->residual : NULL,
+        .w = args->w,
         .packed = scratch->packed,
         .shared = scratch->shared,
         .worker = scratch->worker,

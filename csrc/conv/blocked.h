@@ -11,19 +11,20 @@
 #include "conv/lane_tile.h"
 
 /* How the weights of one vector of filters are read: runs of `count` elements `stride` apart, of `channels` channels
- * each, or (per_tap) of all channels for one tap; element j of a run goes to row[j] of the packed weights. */
+ * each, or (per_tap) of a piece's channels for one tap; element j of a run goes to row[j] of the packed weights of its
+ * piece, counted from its first channel. */
 typedef struct fc_weight_runs {
     int per_tap;
-    int64_t channels, count, stride, start;
-    int32_t *row;
+    int64_t channels, count, start;
+    int32_t *row[2]; /* of whole pieces, and of the last one */
 } fc_weight_runs;
 
-/* The steps k of the sums of a phase run over [depth tap][height tap][channel][width tap]: tap rows that lie in zero
- * padding are left out by starting later or ending sooner. */
+/* The steps k of the sums of a phase run over [piece of channels][depth tap][height tap][channel][width tap]: rows of
+ * taps that lie in zero padding are left out by starting a piece later or ending it sooner. */
 typedef struct fc_blocked_phase {
-    int64_t depth, row_depth; /* steps of a sum; of one row of taps */
-    int64_t packed;           /* element where its weights start */
-    int32_t *off;             /* where step k reads in the tile */
+    int64_t depth;     /* steps of a sum: channels x taps */
+    int64_t first_tap; /* taps of the phases before */
+    int32_t *off;      /* where step k reads in the tile */
     fc_weight_runs runs;
 } fc_blocked_phase;
 
@@ -38,20 +39,27 @@ typedef struct fc_blocked {
     int64_t row_blocks, column_blocks;   /* of one image and depth */
     int64_t blocks;                      /* of one image and group */
     int64_t tile_size[FC_SPATIAL];       /* positions of a tile */
+    int64_t pitch;                       /* elements of a position: lanes, or fewer channels */
     int64_t tile_bytes;                  /* aligned */
     int64_t vectors;                     /* of filters of one group */
     int64_t chunk_vectors, chunks;       /* of filters shared out to the tasks of one block */
     int64_t group_rows, segment_columns; /* outputs whose sums are complete before they leave together */
-    int64_t piece;                       /* steps of a sum whose weights stay in L2 */
+    int64_t piece, pieces;               /* channels whose weights stay in L2 */
+    int64_t taps;                        /* of all phases */
+    int64_t sums_bytes, weights_bytes;   /* of one worker, aligned */
     int shared;                          /* tiles are filled beforehand for all tasks */
     int skips;                           /* rows of taps in zero padding are left out */
+    int packs;                           /* each task packs the weights it uses, which no other task does */
 } fc_blocked;
 
-/* Elements of the packed weights of one vector of filters start here; blocks of up to outer_vr vectors follow each
- * other as [step][vectors of the block][lanes]. */
-static inline int64_t fc_blocked_weights(const fc_blocked *s, int64_t phase, int64_t group, int64_t vector,
-                                         int64_t lanes) {
-    return s->phase[phase].packed + (group * s->vectors + vector) * lanes * s->phase[phase].depth;
+static inline int64_t fc_blocked_piece(const fc_blocked *s, int64_t piece) {
+    return fc_min(s->piece, s->c.channels - piece * s->piece);
+}
+
+/* Where the packed weights of a vector of filters start; blocks of up to outer_vr vectors follow each other as
+ * [piece][phase][step][vectors of the block][lanes]. */
+static inline int64_t fc_blocked_weights(const fc_blocked *s, int64_t group, int64_t vector, int64_t lanes) {
+    return (group * s->vectors + vector) * lanes * s->c.channels * s->taps;
 }
 
 fc_status fc_blocked_plan(fc_conv_plan *plan);
@@ -59,6 +67,10 @@ void fc_blocked_release(fc_conv_plan *plan);
 
 /* Allocates and fills phase->runs. */
 fc_status fc_blocked_plan_runs(const fc_blocked *s, int64_t phase, int lanes, int64_t w_volume);
+
+/* Packs one piece of a block of vr vectors of filters of one group. */
+void fc_blocked_pack_piece(const fc_blocked *s, const fc_kernels *kernels, const void *w, int64_t group, int64_t vector,
+                           int64_t vr, int64_t piece, void *packed);
 fc_status fc_blocked_pack(const fc_conv_plan *plan, const void *w, void *packed, int threads);
 
 #endif

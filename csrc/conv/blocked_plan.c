@@ -14,7 +14,8 @@ void fc_blocked_release(fc_conv_plan *plan) {
     if (!s) return;
     for (int64_t i = 0; s->phase && i < s->c.phases; ++i) {
         free(s->phase[i].off);
-        free(s->phase[i].runs.row);
+        free(s->phase[i].runs.row[0]);
+        free(s->phase[i].runs.row[1]);
     }
     free(s->phase);
     fc_correlation_release(&s->c);
@@ -48,7 +49,7 @@ static int64_t positions(const fc_blocked *s, int a, int64_t outputs) {
     return fc_capped_product(fc_ceil_div(outputs, s->spread[a]) - 1, s->step[a]) + s->reach[a] + 1;
 }
 
-static void set_block(fc_blocked *s, int64_t row_blocks, int64_t column_blocks, int lanes, int64_t *elements) {
+static void set_block(fc_blocked *s, int64_t row_blocks, int64_t column_blocks, int64_t *elements) {
     s->rows = round_up(fc_ceil_div(s->outputs[HEIGHT], row_blocks), s->spread[HEIGHT]);
     s->columns = round_up(fc_ceil_div(s->outputs[WIDTH], column_blocks), s->spread[WIDTH]);
     s->row_blocks = fc_ceil_div(s->outputs[HEIGHT], s->rows);
@@ -57,7 +58,7 @@ static void set_block(fc_blocked *s, int64_t row_blocks, int64_t column_blocks, 
     s->tile_size[DEPTH] = positions(s, DEPTH, 1);
     s->tile_size[HEIGHT] = positions(s, HEIGHT, s->rows);
     s->tile_size[WIDTH] = positions(s, WIDTH, s->columns);
-    *elements = fc_lane_elements(s->c.channels, s->tile_size, lanes);
+    *elements = fc_lane_elements(s->c.channels, s->tile_size, (int)s->pitch);
 }
 
 /* The largest blocks whose tile fits half of L2; then smaller ones, or filters shared out, until there are tasks for
@@ -66,10 +67,10 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     const int64_t limit = fc_l2_bytes() / 2 / (int64_t)k->element;
     const int64_t images = fc_max(1, s->c.n * s->c.groups);
     int64_t elements, row_blocks = 1, column_blocks = 1;
-    set_block(s, 1, 1, k->lanes, &elements);
-    while (elements > limit && s->rows > s->spread[HEIGHT]) set_block(s, ++row_blocks, 1, k->lanes, &elements);
+    set_block(s, 1, 1, &elements);
+    while (elements > limit && s->rows > s->spread[HEIGHT]) set_block(s, ++row_blocks, 1, &elements);
     while (elements > limit && s->columns > SUM_OUTPUTS * s->spread[WIDTH])
-        set_block(s, row_blocks, ++column_blocks, k->lanes, &elements);
+        set_block(s, row_blocks, ++column_blocks, &elements);
     if (elements > INT32_MAX) return FC_UNSUPPORTED;
 
     const int64_t filter_blocks = fc_ceil_div(s->vectors, k->outer_vr);
@@ -79,7 +80,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     if (wanted > 1) {
         const int64_t rows = round_up(fc_ceil_div(MIN_OUTPUTS, s->columns), s->spread[HEIGHT]);
         const int64_t most = fc_max(row_blocks, s->outputs[HEIGHT] / rows);
-        set_block(s, fc_min(s->row_blocks * wanted, most), column_blocks, k->lanes, &elements);
+        set_block(s, fc_min(s->row_blocks * wanted, most), column_blocks, &elements);
     }
     s->chunks = 1;
     if (images * s->blocks < SHARE_BLOCKS)
@@ -91,17 +92,16 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     return FC_OK;
 }
 
-/* Sums of large depth are cut into pieces whose weights stay in L2 for all outputs of a block; else the outputs leave
- * a few rows, or a part of a row, at a time. */
+/* Sums of large depth are cut into pieces of channels whose weights stay in L2 for all outputs of a block; else the
+ * outputs leave a few rows, or a part of a row, at a time. */
 static void choose_sums(fc_blocked *s, const fc_kernels *k) {
-    int64_t depth = 1;
-    for (int64_t i = 0; i < s->c.phases; ++i) depth = fc_max(depth, s->phase[i].depth);
-    const int64_t step_bytes = fc_min(k->outer_vr, s->vectors) * k->lanes * (int64_t)k->element;
-    const int64_t pieces = fc_ceil_div(depth * step_bytes, fc_l2_bytes() / 2);
-    s->piece = fc_ceil_div(depth, pieces);
+    const int64_t channel_bytes = s->taps * fc_min(k->outer_vr, s->vectors) * k->lanes * (int64_t)k->element;
+    const int64_t pieces = fc_ceil_div(s->c.channels * channel_bytes, fc_l2_bytes() / 2);
+    s->piece = fc_min(s->c.channels, round_up(fc_ceil_div(s->c.channels, pieces), s->pitch));
+    s->pieces = fc_ceil_div(s->c.channels, s->piece);
     s->group_rows = s->rows;
     s->segment_columns = s->columns;
-    if (pieces > 1) return;
+    if (s->pieces > 1) return;
     s->group_rows = fc_max(1, fc_min(s->rows, SUM_OUTPUTS / s->columns));
     const int64_t segments = fc_ceil_div(s->columns, SUM_OUTPUTS * s->spread[WIDTH]);
     s->segment_columns = round_up(fc_ceil_div(s->columns, segments), s->spread[WIDTH]);
@@ -116,15 +116,17 @@ static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d,
     if (!phase->off) return FC_NO_MEMORY;
     const int64_t line = s->tile_size[WIDTH], plane = s->tile_size[HEIGHT] * line;
     int32_t *off = phase->off;
-    for (int64_t td = 0; td < axis[DEPTH]->taps; ++td)
-        for (int64_t th = 0; th < axis[HEIGHT]->taps; ++th)
-            for (int64_t i = 0; i < c->channels; ++i)
-                for (int64_t tw = 0; tw < axis[WIDTH]->taps; ++tw) {
-                    const int64_t at = (axis[DEPTH]->offset[td] - axis[DEPTH]->low) * plane +
-                                       (axis[HEIGHT]->offset[th] - axis[HEIGHT]->low) * line + axis[WIDTH]->offset[tw] -
-                                       axis[WIDTH]->low;
-                    *off++ = (int32_t)((i / k->lanes * s->tile_size[DEPTH] * plane + at) * k->lanes + i % k->lanes);
-                }
+    for (int64_t first = 0; first < c->channels; first += s->piece)
+        for (int64_t td = 0; td < axis[DEPTH]->taps; ++td)
+            for (int64_t th = 0; th < axis[HEIGHT]->taps; ++th)
+                for (int64_t i = first; i < fc_min(c->channels, first + s->piece); ++i)
+                    for (int64_t tw = 0; tw < axis[WIDTH]->taps; ++tw) {
+                        const int64_t at = i / s->pitch * s->tile_size[DEPTH] * plane +
+                                           (axis[DEPTH]->offset[td] - axis[DEPTH]->low) * plane +
+                                           (axis[HEIGHT]->offset[th] - axis[HEIGHT]->low) * line +
+                                           axis[WIDTH]->offset[tw] - axis[WIDTH]->low;
+                        *off++ = (int32_t)(at * s->pitch + i % s->pitch);
+                    }
     return fc_blocked_plan_runs(s, index, k->lanes, d->kernel[DEPTH] * d->kernel[HEIGHT] * d->kernel[WIDTH]);
 }
 
@@ -163,26 +165,27 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     s->skips =
         d->border == FC_CONSTANT && (d->pass == FC_BACKWARD_DATA || d->border_value == 0) && d->accuracy != FC_STRICT;
     s->vectors = fc_ceil_div(c->filters, k->lanes);
-    int64_t packed = 0;
+    s->pitch = c->channels <= k->lanes / 2 ? c->channels : k->lanes;
     for (int64_t i = 0; i < c->phases; ++i) {
-        fc_blocked_phase *phase = &s->phase[i];
-        phase->depth = fc_capped_product(c->channels, c->phase[i].taps);
-        if (phase->depth > INT32_MAX) return FC_UNSUPPORTED;
-        phase->row_depth = c->channels * c->phase[i].source.axis[WIDTH]->taps;
-        phase->packed = packed;
-        packed += c->groups * s->vectors * k->lanes * phase->depth;
+        s->phase[i].first_tap = s->taps;
+        s->phase[i].depth = fc_capped_product(c->channels, c->phase[i].taps);
+        s->taps += c->phase[i].taps;
     }
+    if (fc_capped_product(c->channels, s->taps) > INT32_MAX) return FC_UNSUPPORTED;
     status = choose_blocks(s, k);
+    if (status == FC_OK) choose_sums(s, k);
     for (int64_t i = 0; status == FC_OK && i < c->phases; ++i) status = plan_phase(s, i, d, k);
     if (status != FC_OK) return status;
-    choose_sums(s, k);
 
-    const int64_t element = (int64_t)k->element;
-    const int64_t sums = s->group_rows * s->segment_columns * k->outer_vr * k->lanes;
+    const int64_t element = (int64_t)k->element, width = fc_min(k->outer_vr, s->vectors) * k->lanes;
+    const int64_t sums = fc_capped_product(s->group_rows * s->segment_columns, width);
     if (sums > INT32_MAX) return FC_UNSUPPORTED;
-    plan->packed_bytes = packed * element;
+    s->packs = !d->prepared && c->n * s->blocks == 1;
+    s->sums_bytes = (int64_t)fc_align_up((size_t)(sums * element));
+    s->weights_bytes = s->packs ? (int64_t)fc_align_up((size_t)(s->piece * s->taps * width * element)) : 0;
+    plan->packed_bytes = s->packs ? 0 : fc_blocked_weights(s, c->groups, 0, k->lanes) * element;
     plan->shared_bytes = s->shared ? c->n * c->groups * s->blocks * s->tile_bytes : 0;
-    plan->worker_bytes = (s->shared ? 0 : s->tile_bytes) + (int64_t)fc_align_up((size_t)(sums * element));
+    plan->worker_bytes = (s->shared ? 0 : s->tile_bytes) + s->sums_bytes + s->weights_bytes;
     plan->cost = cycles(s, k);
     plan->reason = "filters in the lanes on a padded tile; wins where filters fill them";
     return FC_OK;

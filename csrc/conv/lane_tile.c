@@ -10,34 +10,45 @@ int64_t fc_lane_elements(int64_t channels, const int64_t size[FC_SPATIAL], int l
     return elements;
 }
 
+/* `count` positions of one line, `pitch` elements each: lanes, or a smaller number of channels. */
+static void move(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels, int64_t pitch,
+                 int64_t count, void *dst) {
+    const int64_t distance = s->stride[WIDTH];
+    if (pitch == k->lanes) {
+        k->lanes_in(dst, src, s->channel_stride, distance, channels, count);
+    } else if (s->channel_stride == 1 && distance == channels) {
+        k->gather(dst, src, 1, count * channels);
+    } else {
+        k->pack_grid(dst, (int)channels, src, s->channel_stride, 0, 1, distance, count);
+    }
+}
+
 /* One line of columns of one channel block; line: where column 0 of the image is. */
-static void fill_line(const fc_source *s, const fc_kernels *k, const void *line, int64_t channels, int64_t start,
-                      int64_t columns, void *dst) {
+static void fill_line(const fc_source *s, const fc_kernels *k, const void *line, int64_t channels, int64_t pitch,
+                      int64_t start, int64_t columns, void *dst) {
     const size_t size = k->element;
     const int64_t distance = s->stride[WIDTH];
     const int64_t lead = fc_max(0, fc_min(columns, -start));
     const int64_t end = fc_max(lead, fc_min(columns, s->size[WIDTH] - start));
     if (end > lead)
-        k->lanes_in(fc_at(dst, lead * k->lanes, size), fc_at(line, (start + lead) * distance, size), s->channel_stride,
-                    distance, channels, end - lead);
+        move(s, k, fc_at(line, (start + lead) * distance, size), channels, pitch, end - lead,
+             fc_at(dst, lead * pitch, size));
     if (s->border == FC_CONSTANT) {
-        k->fill(dst, s->border_value, lead * k->lanes);
-        k->fill(fc_at(dst, end * k->lanes, size), s->border_value, (columns - end) * k->lanes);
+        k->fill(dst, s->border_value, lead * pitch);
+        k->fill(fc_at(dst, end * pitch, size), s->border_value, (columns - end) * pitch);
         return;
     }
     for (int64_t i = lead > 0 ? 0 : end; i < columns; i = i + 1 == lead ? end : i + 1) {
         const int64_t at = fc_border_index(s->border, start + i, s->size[WIDTH]);
-        k->lanes_in(fc_at(dst, i * k->lanes, size), fc_at(line, at * distance, size), s->channel_stride, distance,
-                    channels, 1);
+        move(s, k, fc_at(line, at * distance, size), channels, pitch, 1, fc_at(dst, i * pitch, size));
     }
 }
 
-void fc_lane_fill(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels,
-                  const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst) {
-    const int64_t line = size[WIDTH] * k->lanes;
-    for (int64_t c = 0; c < channels; c += k->lanes) {
+static void fill(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels, int64_t pitch,
+                 const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst) {
+    const int64_t line = size[WIDTH] * pitch;
+    for (int64_t c = 0; c < channels; c += pitch) {
         const void *from = fc_at(src, c * s->channel_stride, k->element);
-        const int64_t lanes = fc_min(k->lanes, channels - c);
         for (int64_t d = 0; d < size[DEPTH]; ++d) {
             const int64_t z = fc_border_index(s->border, start[DEPTH] + d, s->size[DEPTH]);
             for (int64_t r = 0; r < size[HEIGHT]; ++r, dst = fc_at(dst, line, k->element)) {
@@ -46,9 +57,20 @@ void fc_lane_fill(const fc_source *s, const fc_kernels *k, const void *src, int6
                     k->fill(dst, s->border_value, line);
                 } else {
                     const int64_t at = z * s->stride[DEPTH] + y * s->stride[HEIGHT];
-                    fill_line(s, k, fc_at(from, at, k->element), lanes, start[WIDTH], size[WIDTH], dst);
+                    fill_line(s, k, fc_at(from, at, k->element), fc_min(pitch, channels - c), pitch, start[WIDTH],
+                              size[WIDTH], dst);
                 }
             }
         }
     }
+}
+
+void fc_lane_fill(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels,
+                  const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst) {
+    fill(s, k, src, channels, k->lanes, start, size, dst);
+}
+
+void fc_dense_fill(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels,
+                   const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst) {
+    fill(s, k, src, channels, channels, start, size, dst);
 }

@@ -17,4 +17,8 @@ int64_t fc_lane_elements(int64_t channels, const int64_t size[FC_SPATIAL], int l
 void fc_lane_fill(const fc_source *source, const fc_kernels *kernels, const void *src, int64_t channels,
                   const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst);
 
+/* The same for few channels, without the empty lanes: dst[depth][row][column][channels]. */
+void fc_dense_fill(const fc_source *source, const fc_kernels *kernels, const void *src, int64_t channels,
+                   const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst);
+
 #endif
