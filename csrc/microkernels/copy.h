@@ -135,6 +135,58 @@ static void FC_NAME(fc_transpose)(void *dst_, int64_t ld, const void *src_, cons
         for (int64_t p = 0; p < count; ++p) dst[p * ld + i] = src[off[i] + p];
 }
 
+/* `points` positions of `channels` channels, each at most VLANES, transposed in registers. Short runs of many channels
+ * are too much for the hardware's prefetchers: what is read next is asked for here. */
+static inline __attribute__((always_inline)) void fc_pixels_block(real *dst, int64_t ld, const real *src,
+                                                                  int64_t channel_stride, int64_t ahead,
+                                                                  const int channels, const int points) {
+    vec v[VLANES];
+#pragma GCC unroll 16
+    for (int c = 0; c < VLANES; ++c) {
+        const real *from = src + c * channel_stride;
+        if (c < channels) __builtin_prefetch(from + ahead);
+        v[c] = c >= channels ? vzero() : points == VLANES ? vload(from) : vload_part(from, points);
+    }
+    fc_interleave(v, VLANES);
+#pragma GCC unroll 16
+    for (int l = 0; l < VLANES; ++l) {
+        if (l >= points) continue;
+        if (channels == VLANES) {
+            vstore(dst + l * ld, v[l]);
+        } else {
+            vstore_part(dst + l * ld, v[l], channels);
+        }
+    }
+}
+
+/* Few channels, or positions that lie apart, are moved one by one. */
+static void FC_NAME(fc_pixels_in)(void *dst_, int64_t ld, const void *src_, int64_t channel_stride, int64_t stride,
+                                  int64_t channels, int64_t count, int64_t ahead) {
+    real *dst = dst_;
+    const real *src = src_;
+    if (channel_stride == 1) {
+        if (stride == channels && ld == channels) {
+            channels *= count;
+            count = 1;
+        }
+        for (int64_t i = 0; i < count; ++i) FC_NAME(fc_gather)(dst + i * ld, src + i * stride, 1, channels);
+        return;
+    }
+    int64_t c = 0;
+    for (; stride == 1 && c + VLANES / 4 < channels; c += VLANES) {
+        const int lanes = channels - c < VLANES ? (int)(channels - c) : VLANES;
+        const real *from = src + c * channel_stride;
+        int64_t i = 0;
+        for (; lanes == VLANES && i + VLANES <= count; i += VLANES)
+            fc_pixels_block(dst + i * ld + c, ld, from + i, channel_stride, ahead, VLANES, VLANES);
+        for (; i < count; i += VLANES)
+            fc_pixels_block(dst + i * ld + c, ld, from + i, channel_stride, ahead, lanes,
+                            count - i < VLANES ? (int)(count - i) : VLANES);
+    }
+    for (; c < channels; ++c)
+        for (int64_t i = 0; i < count; ++i) dst[i * ld + c] = src[c * channel_stride + i * stride];
+}
+
 /* Rows of mr tuples out of mr grids: the gradient of mr filters, point by point. */
 static void FC_NAME(fc_pack_grid)(void *dst_, int mr, const void *src_, int64_t m_stride, int64_t row_stride,
                                   int64_t rows, int64_t stride, int64_t columns) {

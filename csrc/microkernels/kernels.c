@@ -67,6 +67,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .pack = FC_NAME(fc_pack),
     .pack_grid = FC_NAME(fc_pack_grid),
     .transpose = FC_NAME(fc_transpose),
+    .pixels_in = FC_NAME(fc_pixels_in),
     .unpack = FC_NAME(fc_unpack),
     .add = FC_NAME(fc_add),
     .winograd = FC_WINOGRAD_TABLE,

@@ -147,6 +147,10 @@ typedef struct fc_kernels {
                       int64_t stride, int64_t columns);
     /* dst[p*ld + i] = src[off[i] + p],  i < rows, p < count */
     void (*transpose)(void *dst, int64_t ld, const void *src, const int32_t *off, int64_t rows, int64_t count);
+    /* dst[i*ld + c] = src[c*channel_stride + i*stride],  c < channels, i < count; fast where either stride is 1. The next
+     * call reads src + ahead. */
+    void (*pixels_in)(void *dst, int64_t ld, const void *src, int64_t channel_stride, int64_t stride, int64_t channels,
+                      int64_t count, int64_t ahead);
     /* the inverse of pack for one filter: w[c*c_stride + tap[t]] = src[c*taps + t] */
     void (*unpack)(void *w, int64_t c_stride, const void *src, int64_t channels, const int64_t *tap, int64_t taps);
     /* dst[i*stride] += src[i] */
