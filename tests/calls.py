@@ -31,7 +31,7 @@ TOLERANCE = {
     "winograd6": 100.0,
 }
 # Options without which an algorithm refuses.
-NEEDS = {"winograd6": {"accuracy": "fast"}}
+NEEDS = {"winograd4": {"accuracy": "fast"}, "winograd6": {"accuracy": "fast"}}
 
 
 def to_layout(array, layout):

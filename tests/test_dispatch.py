@@ -97,6 +97,7 @@ EVERYTHING = {case.id for case in CONV_CASES if case.n}
 DIRECT = {"first-layer", "lenet-c1", "lenet-c3", "3x3", "strided", "dilated", "grouped", "3d", "1d", "border-wrap"}
 POINTWISE = {"pointwise", "large-pointwise", "grouped-pointwise", "3d-pointwise", "pointwise-31-33"}
 WINOGRAD = {"3x3", "3x3-valid", "dilated", "grouped", "border-wrap", "large-3x3", "large-one-image"}
+MANY_CHANNELS = {"large-flat-rows", "large-small-maps", "large-tiles-of-six", "few-tiles-many-channels"}
 DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depthwise", "1d-depthwise", "3d-depthwise"}
 STENCIL = {"depthwise", "depthwise-dilated", "1d-depthwise", "3d-depthwise", "single-channel", "image-7x7"}
 SERVES = {
@@ -109,7 +110,7 @@ SERVES = {
         "forward": WINOGRAD | {"1d", "1x3", "5x5", "3x1", "3d-one-depth"},
         "backward_data": WINOGRAD | {"1d", "5x5"},
     },
-    "winograd6": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
+    "winograd6": {"forward": MANY_CHANNELS, "backward_data": MANY_CHANNELS},
     "pointwise": {"forward": POINTWISE | {"pointwise-strided"}, "backward_data": POINTWISE},
     "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},
     "depthwise": {

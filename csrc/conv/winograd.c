@@ -38,6 +38,13 @@ static fc_status check(fc_conv_plan *plan, const fc_correlation *c) {
 
 static int64_t spacing(const fc_axis *axis) { return axis->taps > 1 ? axis->offset[1] - axis->offset[0] : 1; }
 
+/* Channels below which the errors of short sums, smaller for direct ones, would exceed what the accuracy promises: 2.5 times
+ * those of direct sums by default, 10 times for "fast". */
+static int64_t least_channels(const fc_conv_plan *plan, int kind) {
+    if (kind == FC_WINOGRAD_6X6) return 32;
+    return plan->desc.accuracy == FC_DEFAULT && (kind == FC_WINOGRAD_4X4 || kind == FC_WINOGRAD_2X4) ? 16 : 0;
+}
+
 static int takes_taps(const fc_winograd_kernels *tile, const fc_correlation *c) {
     const fc_axis *const *axis = c->phase->source.axis;
     return axis[HEIGHT]->taps == tile->taps[TILE_HEIGHT] && axis[WIDTH]->taps == tile->taps[TILE_WIDTH];
@@ -159,6 +166,10 @@ static double cycles(const fc_conv_plan *plan, const fc_winograd *w) {
 static fc_status plan_tile(fc_conv_plan *plan, fc_winograd *w, int kind) {
     w->tile = &plan->kernels->winograd[kind];
     if (!takes_taps(w->tile, &w->c)) return FC_UNSUPPORTED;
+    if (w->c.channels < least_channels(plan, kind)) {
+        plan->reason = "its rounding errors are too large for sums over so few channels";
+        return FC_UNSUPPORTED;
+    }
     measure(w, plan->kernels);
     choose_blocks(plan, w);
     return size_scratch(plan, w);
@@ -173,7 +184,7 @@ static fc_status plan_row(fc_conv_plan *plan, const int *kinds, int count) {
         plan->reason = "forward and backward_data only";
         return FC_UNSUPPORTED;
     }
-    if (plan->other_steps) {
+    if (plan->other_steps != plan->has_residual) {
         plan->reason = "this epilogue is not fused yet";
         return FC_UNSUPPORTED;
     }
@@ -193,7 +204,7 @@ static fc_status plan_row(fc_conv_plan *plan, const int *kinds, int count) {
         }
     }
     if (best < 0) {
-        plan->reason = "another size of kernel";
+        if (!plan->reason) plan->reason = "another size of kernel";
         return FC_UNSUPPORTED;
     }
     const fc_source *source = &w->c.phase->source;

@@ -4,7 +4,9 @@
  *     y = A^T [ (G g) * (B^T d) ],    B^T p x p,  G p x r,  A^T m x p
  * Points: F(2,3) 0, +-1; F(4,3) and F(2,5) 0, +-a, +-1/a with a = sqrt(1/2), whose rounding errors are less than half of
  * those of 0, +-1, +-2; F(6,3) 0, +-1, +-2, +-1/2. Rows of B^T are monic, so no row is much larger than another, and the
- * divisors stand in G. Points come in pairs of opposite sign, whose even and odd parts are computed once.
+ * divisors stand in G. The rms error relative to one sequential float32 FMA sum, at C = 64 and 512 with normal inputs (with
+ * rectified ones): F(2x2) 0.6, 0.6 (0.8, 0.7), F(4x4) 1.9, 1.8 (2.3, 2.0), F(2x2, 5x5) 1.3, 1.2 (1.5, 1.4), F(6x6) 7.7, 7.2
+ * (8.8, 7.9); F(4x4) at C = 16 2.4, at 8 2.8. Points come in pairs of opposite sign, whose even and odd parts are computed once.
  * tests/csrc checks every matrix against exact arithmetic in Q(sqrt 2).
  *
  * Two dimensions are one transform along the columns, then one along the rows. Neighbouring tiles overlap in r - 1
