@@ -7,43 +7,58 @@
 
 enum { PIXEL_BLOCK = 8, PIXEL_HALF = 4, PIXEL_SUMS = 4 };
 
-/* The vector of channels of the pixel at column `at` of a row, zero outside. careful: the column may be outside, or fewer
- * lanes are in use. */
-FC_INLINE vec pixel_load(const int careful, const fc_pixels *p, const real *row, int64_t at) {
-    if (!careful) return vload(row + at * p->step);
-    if (at < 0 || at >= p->width) return vzero();
-    return p->lanes == VLANES ? vload(row + at * p->step) : vload_part(row + at * p->step, p->lanes);
+/* One row of the source; a row outside the image is a vector of zeros over and over. */
+typedef struct pixel_row {
+    const real *at;
+    int64_t step;
+} pixel_row;
+
+static const real pixel_zeros[VLANES];
+
+FC_INLINE pixel_row pixel_row_of(const fc_pixels *p, int64_t i) {
+    return (pixel_row){p->rows[i] ? p->rows[i] : pixel_zeros, p->rows[i] ? p->step : 0};
 }
 
-FC_INLINE vec pixel_part(const int careful, const fc_pixels *p, const real *from) {
-    return careful && p->lanes < VLANES ? vload_part(from, p->lanes) : vload(from);
+/* How a block reads: all its columns lie inside the row and all lanes are in use; columns may be outside; and fewer
+ * lanes may be in use. */
+typedef enum pixel_care { PIXELS_INSIDE, PIXELS_RIM, PIXELS_PART } pixel_care;
+
+FC_INLINE vec pixel_load(const pixel_care care, const fc_pixels *p, const real *from, int64_t column) {
+    if (care != PIXELS_INSIDE && (column < 0 || column >= p->width)) from = pixel_zeros;
+    return care == PIXELS_PART ? vload_part(from, p->lanes) : vload(from);
 }
 
-FC_INLINE void pixels_block(const int k, const int stride, const int pr, const int careful, const fc_pixels *p,
+FC_INLINE vec pixel_part(const pixel_care care, const fc_pixels *p, const real *from) {
+    return care == PIXELS_PART ? vload_part(from, p->lanes) : vload(from);
+}
+
+FC_INLINE void pixels_block(const int k, const int stride, const int pr, const pixel_care care, const fc_pixels *p,
                             int64_t q, const real *restrict w, real *restrict dst, const fc_finish *finish) {
     vec sum[PIXEL_BLOCK];
 #pragma GCC unroll 8
     for (int x = 0; x < pr; ++x) sum[x] = vzero();
     for (int64_t i = 0; i < p->taps; ++i, w += k * p->lanes) {
-        const real *row = p->rows[i];
+        const pixel_row row = pixel_row_of(p, i);
         vec tap[FC_MAX_PIXEL_TAPS];
 #pragma GCC unroll 7
-        for (int j = 0; j < k; ++j) tap[j] = pixel_part(careful, p, w + j * p->lanes);
-        int64_t at = p->left + q * stride * p->dilation;
+        for (int j = 0; j < k; ++j) tap[j] = pixel_part(care, p, w + j * p->lanes);
+        int64_t column = p->left + q * stride * p->dilation;
+        const real *from = row.at + column * row.step;
+        const int64_t hop = p->dilation * row.step;
 #pragma GCC unroll 21
-        for (int c = 0; c < (pr - 1) * stride + k; ++c, at += p->dilation) {
-            const vec v = row ? pixel_load(careful, p, row, at) : vzero();
+        for (int c = 0; c < (pr - 1) * stride + k; ++c, column += p->dilation, from += hop) {
+            const vec v = pixel_load(care, p, from, column);
 #pragma GCC unroll 8
             for (int x = 0; x < pr; ++x)
                 if (c - x * stride >= 0 && c - x * stride < k) sum[x] = vfma(tap[c - x * stride], v, sum[x]);
         }
     }
-    const vec bias = finish->bias ? pixel_part(careful, p, finish->bias) : vzero();
+    const vec bias = finish->bias ? pixel_part(care, p, finish->bias) : vzero();
     dst += q * p->out_step;
 #pragma GCC unroll 8
     for (int x = 0; x < pr; ++x, dst += p->out_step) {
         const vec v = fc_activation_vec(finish->bias ? vadd(sum[x], bias) : sum[x], finish);
-        if (careful && p->lanes < VLANES) {
+        if (care == PIXELS_PART) {
             vstore_part(dst, v, p->lanes);
         } else {
             vstore(dst, v);
@@ -51,10 +66,10 @@ FC_INLINE void pixels_block(const int k, const int stride, const int pr, const i
     }
 }
 
-/* Whether a block of pr outputs at q lies inside the row with all lanes in use. */
-FC_INLINE int pixels_inside(const int k, const int stride, const int pr, const fc_pixels *p, int64_t q) {
+FC_INLINE pixel_care pixels_care(const int k, const int stride, const int pr, const fc_pixels *p, int64_t q) {
     const int64_t first = p->left + q * stride * p->dilation;
-    return p->lanes == VLANES && first >= 0 && first + ((pr - 1) * stride + k - 1) * p->dilation < p->width;
+    const int64_t last = first + ((pr - 1) * stride + k - 1) * p->dilation;
+    return p->lanes < VLANES ? PIXELS_PART : first < 0 || last >= p->width ? PIXELS_RIM : PIXELS_INSIDE;
 }
 
 /* Blocks of eight, four and one; a rest that a block of eight or four ends flush with is computed by one that overlaps
@@ -68,16 +83,19 @@ FC_INLINE void pixels_body(const int k, const int stride, const fc_pixels *p, co
                                                                             : 1;
         const int64_t at = rest < size ? p->columns - size : q;
         q = at + size;
-        if (size == PIXEL_BLOCK) {
-            if (pixels_inside(k, stride, PIXEL_BLOCK, p, at)) {
-                pixels_block(k, stride, PIXEL_BLOCK, 0, p, at, w, dst, finish);
-            } else {
-                pixels_block(k, stride, PIXEL_BLOCK, 1, p, at, w, dst, finish);
-            }
+        const pixel_care care = pixels_care(k, stride, PIXEL_BLOCK, p, at);
+        if (size == PIXEL_BLOCK && care == PIXELS_INSIDE) {
+            pixels_block(k, stride, PIXEL_BLOCK, PIXELS_INSIDE, p, at, w, dst, finish);
+        } else if (size == PIXEL_BLOCK && care == PIXELS_RIM) {
+            pixels_block(k, stride, PIXEL_BLOCK, PIXELS_RIM, p, at, w, dst, finish);
+        } else if (size == PIXEL_BLOCK) {
+            pixels_block(k, stride, PIXEL_BLOCK, PIXELS_PART, p, at, w, dst, finish);
+        } else if (size == PIXEL_HALF && care != PIXELS_PART) {
+            pixels_block(k, stride, PIXEL_HALF, PIXELS_RIM, p, at, w, dst, finish);
         } else if (size == PIXEL_HALF) {
-            pixels_block(k, stride, PIXEL_HALF, 1, p, at, w, dst, finish);
+            pixels_block(k, stride, PIXEL_HALF, PIXELS_PART, p, at, w, dst, finish);
         } else {
-            pixels_block(k, stride, 1, 1, p, at, w, dst, finish);
+            pixels_block(k, stride, 1, PIXELS_PART, p, at, w, dst, finish);
         }
     }
 }
@@ -90,22 +108,24 @@ FC_INLINE void pixels_body(const int k, const int stride, const fc_pixels *p, co
 #endif
 
 /* Adds pr outputs from q on to the sums of the kernel's rows first .. first + g. */
-FC_INLINE void pixels_sums_block(const int k, const int stride, const int g, const int pr, const int careful,
+FC_INLINE void pixels_sums_block(const int k, const int stride, const int g, const int pr, const pixel_care care,
                                  const fc_pixels *p, int64_t q, int64_t first, const real *dy, vec *sum, vec *bias) {
     vec d[PIXEL_SUMS];
     dy += q * p->out_step;
 #pragma GCC unroll 4
     for (int x = 0; x < pr; ++x) {
-        d[x] = pixel_part(careful, p, dy + x * p->out_step);
+        d[x] = pixel_part(care, p, dy + x * p->out_step);
         *bias = vadd(*bias, d[x]);
     }
 #pragma GCC unroll 3
     for (int i = 0; i < g; ++i) {
-        const real *row = p->rows[first + i];
-        int64_t at = p->left + q * stride * p->dilation;
+        const pixel_row row = pixel_row_of(p, first + i);
+        int64_t column = p->left + q * stride * p->dilation;
+        const real *from = row.at + column * row.step;
+        const int64_t hop = p->dilation * row.step;
 #pragma GCC unroll 13
-        for (int c = 0; c < (pr - 1) * stride + k; ++c, at += p->dilation) {
-            const vec v = row ? pixel_load(careful, p, row, at) : vzero();
+        for (int c = 0; c < (pr - 1) * stride + k; ++c, column += p->dilation, from += hop) {
+            const vec v = pixel_load(care, p, from, column);
 #pragma GCC unroll 4
             for (int x = 0; x < pr; ++x)
                 if (c - x * stride >= 0 && c - x * stride < k)
@@ -120,18 +140,18 @@ FC_INLINE void pixels_sums_rows(const int k, const int stride, const int g, cons
     real *at = sums + first * k * VLANES;
 #pragma GCC unroll 21
     for (int i = 0; i < g * k; ++i) sum[i] = vload(at + i * VLANES);
-    for (int64_t q = 0; q < p->columns;) {
-        if (q + PIXEL_SUMS > p->columns) {
-            pixels_sums_block(k, stride, g, 1, 1, p, q++, first, dy, sum, &bias);
+    int64_t q = 0;
+    for (; q + PIXEL_SUMS <= p->columns; q += PIXEL_SUMS) {
+        const pixel_care care = pixels_care(k, stride, PIXEL_SUMS, p, q);
+        if (care == PIXELS_INSIDE) {
+            pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_INSIDE, p, q, first, dy, sum, &bias);
+        } else if (care == PIXELS_RIM) {
+            pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_RIM, p, q, first, dy, sum, &bias);
         } else {
-            if (pixels_inside(k, stride, PIXEL_SUMS, p, q)) {
-                pixels_sums_block(k, stride, g, PIXEL_SUMS, 0, p, q, first, dy, sum, &bias);
-            } else {
-                pixels_sums_block(k, stride, g, PIXEL_SUMS, 1, p, q, first, dy, sum, &bias);
-            }
-            q += PIXEL_SUMS;
+            pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_PART, p, q, first, dy, sum, &bias);
         }
     }
+    for (; q < p->columns; ++q) pixels_sums_block(k, stride, g, 1, PIXELS_PART, p, q, first, dy, sum, &bias);
 #pragma GCC unroll 21
     for (int i = 0; i < g * k; ++i) vstore(at + i * VLANES, sum[i]);
     if (first == 0) vstore(bias_sum, bias);

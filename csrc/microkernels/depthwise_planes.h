@@ -13,6 +13,9 @@ enum { PLANE_WIDE = 7 }; /* largest kernel whose strips are two vectors wide */
 enum { PLANE_WIDE = 3 };
 #endif
 
+/* Rows that are fetched ahead: a strip is too narrow for the hardware to see that it walks down. */
+enum { PLANE_AHEAD = 6 };
+
 /* Loads of one row for a vector of outputs: a shifted one for every tap, or a pair for every two taps of stride 2. */
 #define PLANE_LOADS(K, STRIDE) ((STRIDE) == 1 ? (K) : 2 * (((K) + 1) / 2))
 
@@ -67,6 +70,12 @@ FC_INLINE void plane_strip(const int k, const int stride, const int xr, const in
                            const real *restrict w, real *restrict dst, const fc_finish *finish) {
     const int behind = (k - 1) / stride;
     const vec bias = finish->bias ? vbroadcast(*(const real *)finish->bias) : vzero();
+    const int held = k == 3 && VREGS == 32; /* the weights fit the registers */
+    vec weight[9];
+    if (held) {
+#pragma GCC unroll 9
+        for (int i = 0; i < 9; ++i) weight[i] = vbroadcast(w[i]);
+    }
     vspan window[2][8];
     if (edge) {
         for (int x = 0; x < xr; ++x)
@@ -89,6 +98,9 @@ FC_INLINE void plane_strip(const int k, const int stride, const int xr, const in
             vec v[2][7];
             if (y >= 0 && y < p->height) {
                 const real *row = (const real *)p->src + y * p->pitch;
+#pragma GCC unroll 4
+                for (int x = 0; x < xr * stride; ++x)
+                    vprefetch(row + PLANE_AHEAD * p->pitch + p->left + stride * q + x * VLANES + VLANES / 2);
 #pragma GCC unroll 2
                 for (int x = 0; x < xr; ++x) plane_taps(k, stride, edge, p, row, q + x * VLANES, window[x], v[x]);
             } else {
@@ -97,11 +109,11 @@ FC_INLINE void plane_strip(const int k, const int stride, const int xr, const in
             }
 #pragma GCC unroll 7
             for (int t = 0; a + stride * t < k; ++t) {
-                const real *taps = w + (a + stride * t) * k;
+                const int i = (a + stride * t) * k;
                 vec share[2];
 #pragma GCC unroll 7
                 for (int j = 0; j < k; ++j) {
-                    const vec tap = vbroadcast(taps[j]);
+                    const vec tap = held ? weight[i + j] : vbroadcast(w[i + j]);
 #pragma GCC unroll 2
                     for (int x = 0; x < xr; ++x) share[x] = j == 0 ? vmul(tap, v[x][j]) : vfma(tap, v[x][j], share[x]);
                 }
@@ -143,6 +155,12 @@ FC_INLINE void spread_strip(const int k, const int odd, const int edge, const fc
                             const real *restrict w, real *restrict dst, const fc_finish *finish) {
     const int reach = (k - 1) / 2;
     const vec bias = finish->bias ? vbroadcast(*(const real *)finish->bias) : vzero();
+    const int held = k == 3 && VREGS == 32;
+    vec weight[9];
+    if (held) {
+#pragma GCC unroll 9
+        for (int i = 0; i < 9; ++i) weight[i] = vbroadcast(w[i]);
+    }
     const int64_t newest = pair + (p->left - odd) / 2 + odd;
     const int64_t n = p->columns - 2 * pair;
     vspan window[4];
@@ -167,12 +185,14 @@ FC_INLINE void spread_strip(const int k, const int odd, const int edge, const fc
 #pragma GCC unroll 2
             for (int a = 0; a < 2; ++a) {
                 if (2 * u + a >= k) continue;
-                const real *taps = w + (2 * u + a) * k;
-                vec even = vmul(vbroadcast(taps[0]), v[0]), other = vmul(vbroadcast(taps[1]), v[odd]);
-#pragma GCC unroll 3
-                for (int j = 1; j <= reach; ++j) even = vfma(vbroadcast(taps[2 * j]), v[j], even);
-#pragma GCC unroll 3
-                for (int j = 1; 2 * j + 1 < k; ++j) other = vfma(vbroadcast(taps[2 * j + 1]), v[j + odd], other);
+                const int i = (2 * u + a) * k;
+                vec even, other;
+#pragma GCC unroll 7
+                for (int j = 0; j < k; ++j) {
+                    const vec tap = held ? weight[i + j] : vbroadcast(w[i + j]);
+                    if (j % 2 == 0) even = j == 0 ? vmul(tap, v[0]) : vfma(tap, v[j / 2], even);
+                    if (j % 2 == 1) other = j == 1 ? vmul(tap, v[odd]) : vfma(tap, v[j / 2 + odd], other);
+                }
                 sum[a][odd] = u == 0 ? even : vadd(sum[a][odd], even);
                 sum[a][1 - odd] = u == 0 ? other : vadd(sum[a][1 - odd], other);
             }

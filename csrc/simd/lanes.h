@@ -15,6 +15,7 @@
  *   vstore_whole          p[i] = base + a for the first n lanes, which hold whole numbers
  *   vstream               vstore past the caches, p aligned to a vector
  *   vstream_end           after the last vstream, before other threads may read
+ *   vprefetch             asks for a line of the cache; any address will do
  */
 #ifndef FC_LANES_H
 #define FC_LANES_H
@@ -216,6 +217,8 @@ static inline vec vafter(vec a, vec b) { return (void)a, b; }
 static inline vec vbefore(vec a, vec b) { return (void)b, a; }
 
 #endif
+
+static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 3); }
 
 /* What needs masked memory or conversions of 64-bit integers goes element by element where the ISA has none. */
 #if !defined(FC_ISA_avx512)
