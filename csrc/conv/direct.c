@@ -1,9 +1,13 @@
 /* direct.c: convolution by register tiles on a small padded copy of the source, for every stride, dilation, border,
  * group and layout.
  *
- * A task takes one block of outputs of one image and group: it fills the tile, then for each strip of xr vectors of
- * flattened outputs, each block of channels whose part of the tile fits L1, and each mr filters, runs the register
- * kernel; sums between channel blocks rest in a scratch row per filter, from which finished rows are copied out.
+ * A task takes one block of outputs of one image and group: it fills the tile, then runs the register kernel over it in
+ * one of two ways, whichever computes and copies less:
+ *   by rows     mr filters and xr vectors of one row of outputs at a time, stored where they belong; the last vector of a
+ *               row that is no multiple of the vector overlaps the one before. For rows of one run in memory.
+ *   flattened   rows run into one another through the padding between them; for each strip of xr vectors, each block of
+ *               channels whose part of the tile fits L1, and each mr filters; sums rest in a scratch row per filter, from
+ *               which finished rows are copied out.
  * Tile and scratch fit half of L2. Where there are too few blocks to keep many threads busy, the filters are shared
  * out as well and the tiles are filled beforehand, once for all of them. Wins for kernels larger than 1x1 with more
  * than one filter per group. backward_weights is in weights.c. */
@@ -16,11 +20,12 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 
-enum { MIN_TASKS = 16, MIN_DEPTH = 32, FILL_PARTS = 8 };
+enum { FEW_TILES = 8, MIN_TASKS = 16, MANY_TASKS = 64, MIN_DEPTH = 32, FILL_PARTS = 8 };
 
 /* How one phase is cut into tasks. */
 typedef struct blocking {
     fc_blocks blocks;
+    int by_rows;
     int64_t channel_block; /* channels per register-kernel call */
     int64_t filter_block;  /* filters whose packed weights stay in L2 from strip to strip */
     int64_t filter_chunk, chunks;
@@ -61,25 +66,67 @@ static int64_t tile_bytes(const blocking *b, const fc_correlation *c, const fc_k
     return (int64_t)fc_align_up((size_t)fc_tile_elements(&b->blocks.tile, c->channels, k->lanes) * k->element);
 }
 
-/* The largest block that fits, then smaller ones where there would be too few tasks. */
+/* Cycles of one block for some of its filters on one core, filling apart: two vector multiply-adds each, and what it
+ * takes to store or to copy out a vector. */
+static double compute_cycles(const fc_blocks *blocks, const fc_correlation *c, const fc_phase *phase,
+                             const fc_kernels *k, int64_t filters, int by_rows) {
+    const double depth = (double)(c->channels * phase->taps), copy = phase->dst_stride[WIDTH] == 1 ? 4 : 2 * k->lanes;
+    const int mr = (int)fc_min(k->mr, filters);
+    const double step = fc_max(mr * k->xr, 8) / 2.0 / (mr * k->xr); /* fewer than 8 sums wait for the adder */
+    const int64_t row = fc_ceil_div(blocks->tile.columns, k->lanes);
+    const double vectors = by_rows ? (double)(blocks->tile.rows * row) : (double)blocks->scratch_row / k->lanes;
+    return (double)filters * vectors * (depth * step + 4 + (by_rows ? 0 : copy)) + 300;
+}
+
+/* Cycles of filling a tile: a load and a store for a vector, or for an element where the source is not one run. */
+static double fill_cycles(const fc_tile *tile, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
+    const int64_t distance = phase->source.stride[WIDTH] * phase->source.axis[WIDTH]->step;
+    const double elements = (double)(c->channels * tile->channel_stride);
+    return elements * (distance == 1 ? 2.0 / k->lanes : distance == 2 ? 4.0 / k->lanes : 1.5);
+}
+
+static int rows_in_place(const fc_phase *phase, const fc_kernels *k) {
+    return phase->dst_stride[WIDTH] == 1 && phase->source.axis[WIDTH]->outputs >= k->lanes;
+}
+
+/* Few tiles (a small image, one batch): filters are shared out as well. */
+static int64_t count_chunks(int64_t tiles, const fc_correlation *c, const fc_kernels *k) {
+    const int64_t wanted = tiles >= FEW_TILES ? 1 : fc_ceil_div(MIN_TASKS, tiles);
+    return fc_max(1, fc_min(wanted, c->filters / (2 * k->mr)));
+}
+
+/* The blocks that take the fewest cycles among those that fit: fewer rows mean more tasks, but also more of the source
+ * filled twice. Tasks that eight threads cannot share evenly count as if they could. */
 static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
-    const fc_block_aim aim = {.channels = c->channels,
-                              .filters = c->filters,
-                              .elements = fc_l2_bytes() / 2 / (int64_t)k->element,
-                              .rows = 1,
-                              .columns = strip(k)};
-    b->blocks = fc_blocks_fit(&phase->source, &aim, k->lanes);
-    const fc_tile *tile = &b->blocks.tile;
-    while (tile->rows > 1 && c->n * c->groups * b->blocks.count < MIN_TASKS &&
-           fc_tile_outputs(tile, tile->rows, tile->columns) >= 8 * strip(k))
-        b->blocks = fc_blocks_layout(&phase->source, fc_ceil_div(tile->rows, 2), tile->columns, k->lanes);
+    double least = 0;
+    b->blocks.count = 0;
+    for (int by_rows = 0; by_rows <= rows_in_place(phase, k); ++by_rows) {
+        const fc_block_aim aim = {.channels = c->channels,
+                                  .filters = by_rows ? 0 : c->filters,
+                                  .elements = fc_l2_bytes() / 2 / (int64_t)k->element,
+                                  .rows = 1,
+                                  .columns = strip(k)};
+        fc_blocks blocks = fc_blocks_fit(&phase->source, &aim, k->lanes);
+        const int64_t height = phase->source.axis[HEIGHT]->outputs, products = fc_max(1, c->n) * c->groups;
+        for (int64_t parts = blocks.row_blocks;; ++parts) {
+            const int64_t tiles = products * blocks.count, chunks = count_chunks(tiles, c, k), tasks = tiles * chunks;
+            const double even = (double)(tasks < MANY_TASKS ? fc_ceil_div(tasks, 8) * 8 : tasks) / (double)tasks;
+            const double compute = compute_cycles(&blocks, c, phase, k, c->filters, by_rows);
+            const double cycles = (double)tiles * even * (compute + fill_cycles(&blocks.tile, c, phase, k));
+            if (b->blocks.count == 0 || cycles < least) {
+                least = cycles;
+                b->blocks = blocks;
+                b->by_rows = by_rows;
+            }
+            if (parts >= height || tiles >= MANY_TASKS) break;
+            blocks = fc_blocks_layout(&phase->source, fc_ceil_div(height, parts + 1), blocks.tile.columns, k->lanes);
+        }
+    }
     b->tiles = c->n * c->groups * b->blocks.count;
 }
 
-/* Few tasks left (a small image, one batch): filters are shared out as well. */
 static void choose_chunks(blocking *b, const fc_correlation *c, const fc_kernels *k) {
-    const int64_t tiles = fc_max(b->tiles, 1);
-    const int64_t wanted = fc_max(1, fc_min(fc_ceil_div(MIN_TASKS, tiles), c->filters / (2 * k->mr)));
+    const int64_t wanted = count_chunks(fc_max(b->tiles, 1), c, k);
     b->filter_chunk = fc_ceil_div(fc_ceil_div(c->filters, wanted), k->mr) * k->mr;
     b->chunks = fc_ceil_div(c->filters, b->filter_chunk);
 }
@@ -100,14 +147,10 @@ static fc_status choose_channels(blocking *b, const fc_correlation *c, const fc_
     return FC_OK;
 }
 
-/* Cycles of one task on one core: two vector multiply-adds each, one load and store per tile element and output. */
 static double task_cycles(const blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
-    const double vectors = (double)b->blocks.scratch_row / k->lanes, depth = (double)(c->channels * phase->taps);
-    const double fill = (double)(c->channels * b->blocks.tile.channel_stride) / k->lanes * 2;
-    const int64_t filters = fc_min(b->filter_chunk, c->filters);
-    const int mr = (int)fc_min(k->mr, filters);
-    const double step = fc_max(mr * k->xr, 8) / 2.0 / (mr * k->xr); /* fewer than 8 sums wait for the adder */
-    return (double)filters * vectors * (depth * step + 4) + fill / (b->shared_tiles < 0 ? 1 : (double)b->chunks) + 300;
+    const double fill = fill_cycles(&b->blocks.tile, c, phase, k);
+    return compute_cycles(&b->blocks, c, phase, k, fc_min(b->filter_chunk, c->filters), b->by_rows) +
+           fill / (b->shared_tiles < 0 ? 1 : (double)b->chunks);
 }
 
 static fc_status plan_phase(fc_conv_plan *plan, direct_plan *state, int64_t index) {
@@ -153,7 +196,7 @@ static fc_status plan_correlation(fc_conv_plan *plan) {
         status = plan_phase(plan, state, i);
         if (status != FC_OK) return status;
         const blocking *b = &state->block[i];
-        scratch_bytes = fc_max(scratch_bytes, b->filter_chunk * b->blocks.scratch_row * element);
+        if (!b->by_rows) scratch_bytes = fc_max(scratch_bytes, b->filter_chunk * b->blocks.scratch_row * element);
     }
     plan->cost += (double)c->packed;
     plan->packed_bytes = c->packed * element;
@@ -218,28 +261,71 @@ static fc_status pack_direct(const fc_conv_plan *plan, const void *w, void *pack
     return fc_correlation_pack(&state->c, plan->kernels, w, packed, threads);
 }
 
-/* One strip of outputs for all filters of the chunk: channel blocks outermost, so that their lines stay in L1. */
-static void run_strip(const job *j, const place *at, const void *tile, int64_t first, int64_t filters, int64_t q,
-                      int vectors, void *scratch) {
+/* One strip of outputs for some filters: channel blocks outermost, so that their lines stay in L1. */
+static void run_strip(const job *j, const place *at, const void *src, int64_t first, int64_t filters, int vectors,
+                      void *out, int64_t ldc) {
     const fc_correlation *c = &j->state->c;
     const fc_kernels *k = j->plan->kernels;
     const blocking *b = at->b;
     const size_t size = k->element;
-    const int64_t taps = at->phase->taps, row = b->blocks.scratch_row;
+    const int64_t taps = at->phase->taps;
     for (int64_t channel = 0; channel < c->channels; channel += b->channel_block) {
         const int64_t channels = fc_min(b->channel_block, c->channels - channel);
         const int last = channel + channels == c->channels;
-        const void *src = fc_at(tile, channel * b->blocks.tile.channel_stride + q, size);
+        const void *from = fc_at(src, channel * b->blocks.tile.channel_stride, size);
         for (int64_t f = 0; f < filters; f += k->mr) {
             const int mr = (int)fc_min(k->mr, filters - f);
             const int64_t filter = at->group * c->filters + first + f;
             fc_finish finish = j->plan->finish;
             if (j->bias) finish.bias = fc_at(j->bias, filter, size);
             const void *w = fc_at(j->packed, fc_packed_at(c, at->phase, filter) + channel * taps * mr, size);
-            k->corr[mr - 1][vectors - 1](channels * taps, src, b->off, w, fc_at(scratch, f * row + q, size), row,
-                                         channel == 0, last ? &finish : NULL);
+            k->corr[mr - 1][vectors - 1](channels * taps, from, b->off, w, fc_at(out, f * ldc, size), ldc, channel == 0,
+                                         last ? &finish : NULL);
         }
     }
+}
+
+/* Row by row, mr filters at a time so that their rows are written in one go; dst: the block's first output of the first
+ * filter. */
+static void run_rows(const job *j, const place *at, const void *tile, int64_t first, int64_t filters, void *dst) {
+    const fc_correlation *c = &j->state->c;
+    const fc_kernels *k = j->plan->kernels;
+    const int64_t columns = at->block.columns, vectors = columns / k->lanes, strips = fc_ceil_div(vectors, k->xr);
+    for (int64_t row = 0; row < at->block.rows; ++row) {
+        const void *src = fc_at(tile, row * at->b->blocks.tile.pitch, k->element);
+        void *line = fc_at(dst, row * at->phase->dst_stride[HEIGHT], k->element);
+        for (int64_t f = 0; f < filters; f += k->mr, line = fc_at(line, k->mr * c->dst_channel, k->element)) {
+            const int64_t mr = fc_min(k->mr, filters - f);
+            for (int64_t i = 0; i < strips; ++i) {
+                const int64_t v = vectors * i / strips, q = v * k->lanes;
+                run_strip(j, at, fc_at(src, q, k->element), first + f, mr, (int)(vectors * (i + 1) / strips - v),
+                          fc_at(line, q, k->element), c->dst_channel);
+            }
+            const int64_t q = columns - k->lanes;
+            if (columns % k->lanes != 0)
+                run_strip(j, at, fc_at(src, q, k->element), first + f, mr, 1, fc_at(line, q, k->element),
+                          c->dst_channel);
+        }
+    }
+}
+
+/* The rows of the block as one run, and then row by row to where they belong. */
+static void run_flattened(const job *j, const place *at, const void *tile, int64_t first, int64_t filters, void *dst,
+                          void *scratch) {
+    const fc_correlation *c = &j->state->c;
+    const fc_kernels *k = j->plan->kernels;
+    const blocking *b = at->b;
+    const fc_tile *layout = &b->blocks.tile;
+    const int64_t row = b->blocks.scratch_row;
+    const int64_t vectors = fc_ceil_div(fc_tile_outputs(layout, at->block.rows, at->block.columns), k->lanes);
+    for (int64_t f = 0; f < filters; f += b->filter_block)
+        for (int64_t v = 0; v < vectors; v += k->xr)
+            run_strip(j, at, fc_at(tile, v * k->lanes, k->element), first + f, fc_min(b->filter_block, filters - f),
+                      (int)fc_min(k->xr, vectors - v), fc_at(scratch, f * row + v * k->lanes, k->element), row);
+    for (int64_t f = 0; f < filters; ++f)
+        k->scatter_rows(fc_at(dst, f * c->dst_channel, k->element), at->phase->dst_stride[HEIGHT],
+                        at->phase->dst_stride[WIDTH], fc_at(scratch, f * row, k->element), layout->pitch,
+                        at->block.rows, at->block.columns);
 }
 
 static void run_task(void *ctx, int64_t index, int worker) {
@@ -257,19 +343,15 @@ static void run_task(void *ctx, int64_t index, int worker) {
     char *private = j->worker + worker * j->plan->worker_bytes;
     void *tile = b->shared_tiles < 0 ? private : shared_tile(j, b, tile_index), *scratch = private + state->tile_bytes;
     if (b->shared_tiles < 0) fill_tile(j, &at, 0, c->channels, tile);
-    const fc_tile *layout = &b->blocks.tile;
-    const int64_t vectors = fc_ceil_div(fc_tile_outputs(layout, at.block.rows, at.block.columns), k->lanes);
-    for (int64_t f = 0; f < filters; f += b->filter_block)
-        for (int64_t v = 0; v < vectors; v += k->xr)
-            run_strip(j, &at, tile, first + f, fc_min(b->filter_block, filters - f), v * k->lanes,
-                      (int)fc_min(k->xr, vectors - v), fc_at(scratch, f * b->blocks.scratch_row, k->element));
 
     int64_t to = at.n * c->dst_n + at.group * c->dst_group + first * c->dst_channel + at.phase->dst_offset;
     for (int a = 0; a < FC_SPATIAL; ++a) to += at.block.start[a] * at.phase->dst_stride[a];
-    for (int64_t f = 0; f < filters; ++f)
-        k->scatter_rows(fc_at(j->dst, to + f * c->dst_channel, k->element), at.phase->dst_stride[HEIGHT],
-                        at.phase->dst_stride[WIDTH], fc_at(scratch, f * b->blocks.scratch_row, k->element),
-                        layout->pitch, at.block.rows, at.block.columns);
+    void *dst = fc_at(j->dst, to, k->element);
+    if (b->by_rows) {
+        run_rows(j, &at, tile, first, filters, dst);
+    } else {
+        run_flattened(j, &at, tile, first, filters, dst, scratch);
+    }
 }
 
 static fc_status execute_correlation(const fc_conv_plan *plan, const fc_conv_args *args,
