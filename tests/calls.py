@@ -26,6 +26,7 @@ TOLERANCE = {
     "depthwise": 4.0,
     "panels": 4.0,
     "stencil": 4.0,
+    "fft": 4.0,
     "winograd2": 4.0,
     "winograd4": 16.0,
     "winograd6": 100.0,
@@ -100,7 +101,7 @@ def magnitude(pass_name, x, weight, dy, o):
 
 def error_scale(algorithm, magnitudes):
     """What an algorithm's errors are proportional to: transformed tiles spread errors over neighbouring outputs."""
-    return np.full_like(magnitudes, magnitudes.max(initial=0)) if algorithm.startswith("winograd") else magnitudes
+    return np.full_like(magnitudes, magnitudes.max(initial=0)) if algorithm.startswith(("winograd", "fft")) else magnitudes
 
 
 def assert_within(actual, expected, scale, units, message):

@@ -178,7 +178,18 @@ LARGE = [
     _case("large-column-blocks", 1, (72, 2), 4601, 3, padding=1),
 ]
 
-CONV_CASES = LAYERS + GROUPS + EDGES + RANKS + CHANNEL_TAILS + WIDTH_TAILS + LARGE
+# Kernels large enough for transforms.
+KERNELS = [
+    _case("signal-65", 1, (1, 1), 2100, 65, padding=32),
+    _case("signals-513", 2, (2, 2), 1200, 513, groups=2, padding="same", border="reflect"),
+    _case("image-15x15", 1, (1, 1), (90, 101), 15, padding="same", border="edge"),
+    _case("image-31x31", 1, (1, 1), (70, 45), 31, padding=15),
+    _case("image-1x40", 1, (1, 1), (37, 90), (1, 40)),
+    _case("volume-7x7x7", 1, (1, 2), (11, 12, 13), 7, padding=3),
+    _case("large-7x7", 2, (6, 7), (20, 19), 7, padding=3),
+]
+
+CONV_CASES = LAYERS + GROUPS + EDGES + RANKS + CHANNEL_TAILS + WIDTH_TAILS + LARGE + KERNELS
 
 
 def by_id(*names: str) -> list[ConvCase]:

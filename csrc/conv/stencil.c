@@ -12,7 +12,7 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 
-enum { MIN_TASKS = 16, MIN_COLUMNS = 4096 };
+enum { MIN_TASKS = 16, MIN_COLUMNS = 1024, MAX_COLUMNS = 4096 };
 
 /* How one phase is cut into tasks. */
 typedef struct bands {
@@ -71,12 +71,12 @@ static void choose_bands(bands *b, const fc_correlation *c, const fc_source *sou
     const int64_t planes = fc_max(1, c->n * c->groups * source->axis[DEPTH]->outputs);
     const int64_t cache = fc_l2_bytes() / (int64_t)k->element;
     const int64_t lines = source->axis[DEPTH]->taps * (source->axis[HEIGHT]->reach + k->stencil_rows);
-    int64_t columns = fc_min(width, fc_max(MIN_COLUMNS, cache / 4 / lines)), rows = height;
+    int64_t columns = fc_min(width, fc_max(MIN_COLUMNS, fc_min(MAX_COLUMNS, cache / 4 / lines))), rows = height;
     while (rows > k->stencil_rows && (lines + 2 * rows) * columns > cache / 2) rows = fc_ceil_div(rows, 2);
     while (rows > 2 * k->stencil_rows && rows * columns > MIN_COLUMNS &&
            planes * fc_ceil_div(height, rows) * fc_ceil_div(width, columns) < MIN_TASKS)
         rows = fc_ceil_div(rows, 2);
-    while (columns > MIN_COLUMNS && planes * fc_ceil_div(height, rows) * fc_ceil_div(width, columns) < MIN_TASKS)
+    while (columns >= 2 * MIN_COLUMNS && planes * fc_ceil_div(height, rows) * fc_ceil_div(width, columns) < MIN_TASKS)
         columns = fc_ceil_div(columns, 2);
     b->row_blocks = fc_ceil_div(height, rows);
     b->rows = fc_ceil_div(height, b->row_blocks);

@@ -10,6 +10,7 @@
 #include "microkernels/corr.h"
 #include "microkernels/dot.h"
 #include "microkernels/lanes_copy.h"
+#include "microkernels/fft.h"
 #include "microkernels/ops.h"
 #include "microkernels/outer.h"
 #include "microkernels/peak.h"
@@ -55,6 +56,11 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer = FC_OUTER_TABLE,
     .corr_row = FC_NAME(fc_corr_row),
     .stencil = FC_STENCIL_ENTRIES,
+    .fft_forward = FC_NAME(fc_fft_forward),
+    .fft_inverse = FC_NAME(fc_fft_inverse),
+    .fft_multiply = FC_NAME(fc_fft_multiply),
+    .fft_accumulate = FC_NAME(fc_fft_accumulate),
+    .store_rows = FC_NAME(fc_store_rows),
     .gather = FC_NAME(fc_gather),
     .scatter = FC_NAME(fc_scatter),
     .fill = FC_NAME(fc_fill),

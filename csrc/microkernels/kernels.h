@@ -62,6 +62,15 @@ typedef struct fc_product {
 typedef void (*fc_product_fn)(const fc_product *p, const void *a, const void *b, void *c, int64_t count,
                               const fc_finish *finish);
 
+/* A complex transform of `length` points, the product of its radices (8, 4, 3, 2), with `twiddles` elements of factors in
+ * the kernel's element type (fft.h). No pass: a length whose points are left alone. */
+enum { FC_MAX_FFT_PASSES = 16 };
+typedef struct fc_fft {
+    int64_t length, twiddles;
+    int passes, radix[FC_MAX_FFT_PASSES];
+    void *twiddle;
+} fc_fft;
+
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
     int64_t runs, count, a_step, b_step;
@@ -111,6 +120,20 @@ typedef struct fc_kernels {
     int stencil_rows;
     fc_stencil_fn stencil[FC_MAX_STENCIL];
     fc_product_fn product[FC_MAX_MR][FC_MAX_XR]; /* tiles of corr */
+
+    /* Transforms in place of `columns` (whole vectors) side by side, their points stride apart, unscaled; frequencies
+     * stand in the order of reversed digits. */
+    void (*fft_forward)(const fc_fft *fft, void *re, void *im, int64_t stride, int64_t columns);
+    void (*fft_inverse)(const fc_fft *fft, void *re, void *im, int64_t stride, int64_t columns);
+    /* Complex numbers as [vector][re, im][lanes]: a[i] *= b[i] or its conjugate,  i < count vectors */
+    void (*fft_multiply)(void *a, const void *b, int64_t count, int conjugate);
+    /* y[i] = sum_{c<depth} a[c*a_step + i] * b[c*b_step + i],  i < count vectors, count a multiple of 4 */
+    void (*fft_accumulate)(void *y, const void *a, int64_t a_step, const void *b, int64_t b_step, int64_t depth,
+                           int64_t count);
+    /* dst[r*dst_row + i*dst_stride] = finish(src[r*src_row + i]),  r < rows, i < count; reads whole vectors */
+    void (*store_rows)(void *dst, int64_t dst_row, int64_t dst_stride, const void *src, int64_t src_row, int64_t rows,
+                       int64_t count, const fc_finish *finish);
+
     fc_dot_fn dot[FC_MAX_DOT_MR][FC_MAX_DOT_TR];
 
     int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */

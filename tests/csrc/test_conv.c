@@ -220,7 +220,7 @@ static void problem_free(problem *p) {
 /* Errors of a tile of transformed sums are spread over its outputs, so they are bounded by the largest magnitude. */
 static double least_magnitude(const problem *p, const char *algorithm) {
     double largest = 0;
-    if (strncmp(algorithm, "winograd", 8) != 0) return largest;
+    if (strncmp(algorithm, "winograd", 8) != 0 && strcmp(algorithm, "fft") != 0) return largest;
     for (int64_t i = 0; i < count(p->written); ++i) largest = fmax(largest, p->want.magnitude[i]);
     return largest * (strcmp(algorithm, "winograd6") == 0 ? 8 : 2);
 }

@@ -217,3 +217,14 @@ def test_errors_stay_within_the_bounds(channels, kernel):
             y = fastconv.conv2d(x, weight, algorithm=row.name, accuracy="fast")
             error = np.sqrt(np.mean((y - exact) ** 2))
             assert error <= 1.1 * ERROR_BOUNDS[row.name] * unit, row.name
+
+
+def test_fft_says_what_it_spreads():
+    """A NaN reaches its pair of tiles, errors are relative to their largest values; strict runs something else."""
+    shapes = (1, 1, 200, 200), (1, 1, 31, 31)
+    default = fastconv.explain_conv2d(*shapes)
+    strict = fastconv.explain_conv2d(*shapes, accuracy="strict")
+    assert default.algorithm == "fft" and strict.algorithm != "fft"
+    assert "NaN" in str(default) and "rounding errors" in str(default)
+    assert "NaN" not in str(strict)
+    assert "spread" in next(row.reason for row in strict.candidates if row.name == "fft")

@@ -19,9 +19,11 @@ __all__ = ["Candidate", "ConvReport", "explain_conv1d", "explain_conv2d", "expla
 PASSES = ("forward", "backward_data", "backward_weights")
 
 # Rows that, unless strict, let a NaN or an infinity touch outputs whose window does not hold it: backward_weights
-# runs over the pixels between rows with a gradient of zero, and Winograd's sums mix the inputs of a tile.
+# runs over the pixels between rows with a gradient of zero, Winograd's sums mix the inputs of a tile, and
+# Fourier transforms those of a pair of tiles.
 SPREADING = {("backward_weights", "direct")}
 SPREADING |= {(name, f"winograd{tile}") for name in ("forward", "backward_data") for tile in (2, 4, 6)}
+SPREADING |= {("forward", "fft"), ("backward_data", "fft")}
 
 # Largest rms error of an algorithm, in units of the rms error of one sequential sum of fused multiply-adds per output
 # in the same type, on normally distributed values. "default" admits up to 2.5, "fast" up to 10.
@@ -29,6 +31,7 @@ ERROR_BOUNDS = {
     "pointwise": 1.0,
     "depthwise": 1.0,
     "stencil": 1.0,
+    "fft": 2.5,
     "panels": 1.0,
     "winograd2": 1.0,
     "winograd4": 2.5,
@@ -316,6 +319,8 @@ def report_of(key: ConvKey, copies: list[str] | None = None, measured: bool = Fa
     notes = []
     if (key.pass_name, algorithm) in SPREADING and key.accuracy != "strict":
         notes.append('NaN and infinity may reach other outputs; accuracy="strict" keeps them in their windows')
+    if algorithm == "fft":
+        notes.append("rounding errors are relative to the largest values of a pair of tiles, not to each output's own")
     return ConvReport(
         operation=f"conv{key.ndim}d",
         pass_name=key.pass_name,
