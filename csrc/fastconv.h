@@ -65,6 +65,10 @@ fc_status fc_isa_environment(void); /* FC_INVALID: FASTCONV_ISA names no ISA; FC
 
 int fc_threads(void);                /* default number of threads of a call */
 fc_status fc_set_threads(int count); /* count >= 1 */
+/* A block of at least `bytes`, aligned to 64, uninitialised; NULL when memory is short. Blocks come from a pool of a few
+ * recycled ones, so the pool's size is that of the largest calls, not of the number of shapes seen. */
+void *fc_scratch_acquire(size_t bytes);
+void fc_scratch_release(void *block);
 int64_t fc_scratch_bytes(void);      /* bytes the scratch pool holds for the next calls */
 void fc_scratch_trim(void);          /* gives them back */
 

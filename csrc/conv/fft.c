@@ -60,9 +60,9 @@ static pair_cost cost_of(const int64_t size[FC_SPATIAL], const int transformed[F
         numbers *= (double)size[a];
         if (transformed[a]) bits += log2((double)size[a]);
     }
-    const double vectors = numbers / lanes, passes = 1.7 * bits + (long_line ? 3 : 0) + 10;
-    const double one_way = vectors * passes + 5 * numbers / (double)size[WIDTH];
-    return (pair_cost){one_way, vectors * 6, one_way};
+    const double vectors = numbers / lanes, passes = 2 * bits + (long_line ? 3 : 0) + 12;
+    const double one_way = vectors * passes + 8 * numbers / (double)size[WIDTH];
+    return (pair_cost){one_way, vectors * 7, one_way};
 }
 
 static double total_cost(const fft_plan *s, const pair_cost *cost, int prepared) {

@@ -69,6 +69,8 @@ cdef extern from "fastconv.h" nogil:
 
     int fc_threads()
     fc_status fc_set_threads(int count)
+    void *fc_scratch_acquire(size_t bytes)
+    void fc_scratch_release(void *block)
     int64_t fc_scratch_bytes()
     void fc_scratch_trim()
     fc_status fc_measure_multiply_adds(fc_dtype type, int threads, double *per_second)

@@ -8,6 +8,8 @@ import numpy as np
 
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uintptr_t
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -106,6 +108,25 @@ def threads():
 
 def set_threads(int count):
     check(fc_set_threads(count))
+
+
+cdef class Scratch:
+    """A block of the scratch pool as a writable buffer, given back when the last view of it goes."""
+
+    cdef void *block
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.size = size
+        self.block = fc_scratch_acquire(size)
+        if self.block == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        fc_scratch_release(self.block)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.block, self.size, 0, flags)
 
 
 def scratch_bytes():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from fastconv import filters
+from fastconv import filters, geometry
+from fastconv.functional._plans import frozen
+from fastconv.functional._separable import choose_factors, scratch
 from fastconv.functional.conv import conv2d
 
 __all__ = ["apply_filter"]
@@ -35,6 +38,12 @@ def _kernels(kernel: Any, dtype: np.dtype) -> np.ndarray:
     return array.astype(dtype)[np.newaxis]
 
 
+def _padding_pairs(padding: Any, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Padding before and after along height and width."""
+    canonical = geometry.canonical_padding("padding", frozen("padding", padding), 2)
+    return geometry.resolve_padding(canonical, size, kernel, (1, 1), (1, 1))
+
+
 def apply_filter(
     image: Any,
     kernel: Any,
@@ -42,6 +51,8 @@ def apply_filter(
     border: str | float = "symmetric",
     padding: Any = "same",
     flip: bool = False,
+    separable: bool | str = "auto",
+    accuracy: str = "default",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -62,6 +73,11 @@ def apply_filter(
         As in `conv2d`; "same" keeps the size.
     flip : bool
         Rotate the kernel by 180 degrees: true convolution.
+    separable : "auto" or bool
+        Whether a kernel that is a column times a row, as boxes and Gaussians are, runs as two passes. "auto" looks at
+        the kernel where that would pay; True insists.
+    accuracy : {"default", "strict", "fast"}
+        As in `conv2d`; "strict" also keeps "auto" from separating.
     out : ndarray, shape and dtype of the result, optional
         Where the result goes.
     num_threads : int, optional
@@ -76,7 +92,7 @@ def apply_filter(
     TypeError
         If the image or the kernel holds no real numbers, or float16.
     ValueError
-        If the name is unknown, or a shape does not fit.
+        If the name is unknown, a shape does not fit, or `separable` is True and the kernel does not separate.
 
     Examples
     --------
@@ -99,12 +115,24 @@ def apply_filter(
     stack = _kernels(kernel, volume.dtype.newbyteorder("="))
     channels = volume.shape[-1]
 
-    def one(single: np.ndarray, target: np.ndarray | None) -> np.ndarray:
+    def run(x: np.ndarray, single: np.ndarray, pad: Any, edge: str | float, target: np.ndarray | None) -> np.ndarray:
         weight = np.broadcast_to(single[:, :, np.newaxis, np.newaxis], (*single.shape, 1, channels))
         return conv2d(
-            volume, weight, padding=padding, groups=channels, layout="NHWC", weight_layout="HWIO", flip=flip,
-            border=border, out=target, num_threads=num_threads,
+            x, weight, padding=pad, groups=channels, layout="NHWC", weight_layout="HWIO", flip=flip, border=edge,
+            accuracy=accuracy, out=target, num_threads=num_threads,
         )  # fmt: skip
+
+    def one(single: np.ndarray, target: np.ndarray | None) -> np.ndarray:
+        found = choose_factors(single, math.prod(volume.shape[:-1]), separable, accuracy)
+        if found is None:
+            return run(volume, single, padding, border, target)
+        column, row = found
+        vertical, horizontal = _padding_pairs(padding, volume.shape[-3:-1], single.shape)
+        across = max(1, volume.shape[-2] + sum(horizontal) - len(row) + 1)
+        half = scratch((*volume.shape[:-2], across, channels), single.dtype)
+        run(volume, row[np.newaxis], ((0, 0), horizontal), border, half)
+        beyond = border if isinstance(border, str) else float(border) * float(row.sum(dtype=np.float64))
+        return run(half, column[:, np.newaxis], (vertical, (0, 0)), beyond, target)
 
     target = out
     if pixels.ndim == 2 and isinstance(out, np.ndarray):

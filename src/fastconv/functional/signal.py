@@ -7,12 +7,13 @@ added at the kernel's offset; the further axes of the input are their batch.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv.functional import conv
 from fastconv.functional._operands import operand
+from fastconv.functional._separable import choose_factors, scratch
 
 __all__ = ["convolve", "correlate"]
 
@@ -51,7 +52,32 @@ def _axis_range(mode: str, n: int, k: int) -> tuple[int, int]:
     return {"full": (0, n + k - 1), "same": ((k - 1) // 2, n), "valid": (k - 1, n - k + 1)}[mode]
 
 
-def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, num_threads: int | None) -> np.ndarray:
+class _Options(NamedTuple):
+    """How a call runs, apart from what it computes."""
+
+    separable: bool | str
+    accuracy: str
+    num_threads: int | None
+
+
+def _separated(batch: np.ndarray, kernel: np.ndarray, padding: Any, flip: bool, options: _Options) -> np.ndarray:
+    """Convolve a batch of planes by a kernel of two axes: in two passes if it is worth it."""
+
+    def run(x: np.ndarray, weight: np.ndarray, pad: Any, out: np.ndarray | None = None) -> np.ndarray:
+        return conv.conv2d(
+            x, weight[None, None], padding=pad, flip=flip, accuracy=options.accuracy, out=out,
+            num_threads=options.num_threads,
+        )  # fmt: skip
+
+    found = choose_factors(kernel, batch.size, options.separable, options.accuracy)
+    if found is None:
+        return run(batch, kernel, padding)
+    column, row = found
+    half = scratch((*batch.shape[:-1], batch.shape[-1] + sum(padding[1]) - len(row) + 1), batch.dtype)
+    return run(run(batch, row[np.newaxis], ((0, 0), padding[1]), half), column[:, np.newaxis], (padding[0], (0, 0)))
+
+
+def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, options: _Options) -> np.ndarray:
     """Convolve, or correlate without `flip`; `kernel` covers no axis that x does not in mode "valid"."""
     ranges = [_axis_range(mode, n, k) for n, k in zip(x.shape, kernel.shape, strict=True)]
     ndim = min(x.ndim, 3)
@@ -63,7 +89,12 @@ def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, num_thre
     batch = x.reshape(math.prod(x.shape[:lead]), 1, *x.shape[lead:])
 
     def part_of(weight: np.ndarray) -> np.ndarray:
-        return _CONV[ndim](batch, weight[None, None], padding=padding, flip=flip, num_threads=num_threads)
+        if ndim == 2:
+            return _separated(batch, weight, padding, flip, options)
+        return _CONV[ndim](
+            batch, weight[None, None], padding=padding, flip=flip, accuracy=options.accuracy,
+            num_threads=options.num_threads,
+        )  # fmt: skip
 
     if not lead:
         return part_of(kernel)[0, 0]
@@ -82,7 +113,15 @@ def _convolve(x: np.ndarray, kernel: np.ndarray, mode: str, flip: bool, num_thre
     return y
 
 
-def convolve(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None = None) -> np.ndarray:
+def convolve(
+    x: Any,
+    kernel: Any,
+    mode: str = "full",
+    *,
+    separable: bool | str = "auto",
+    accuracy: str = "default",
+    num_threads: int | None = None,
+) -> np.ndarray:
     """True convolution of two arrays, ``y[i] = sum over m of x[m] * kernel[i - m]`` along every axis.
 
     Parameters
@@ -94,6 +133,11 @@ def convolve(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None
     mode : {"full", "same", "valid"}
         "full" is every place where the arrays touch, n + k - 1 per axis; "same" its centre, of the size of `x`;
         "valid" the places where one array covers the other, max - min + 1.
+    separable : "auto" or bool
+        Of arrays with two axes: whether a kernel that is a column times a row runs as two passes. "auto" looks at the
+        kernel where that would pay; True insists.
+    accuracy : {"default", "strict", "fast"}
+        As in `conv2d`; "strict" also keeps "auto" from separating.
     num_threads : int, optional
         Threads of this call.
 
@@ -107,7 +151,8 @@ def convolve(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None
     TypeError
         If an array is neither float32 nor float64, or the types are mixed.
     ValueError
-        If the numbers of axes differ, `mode` is unknown, or "valid" finds neither array covering the other.
+        If the numbers of axes differ, `mode` is unknown, "valid" finds neither array covering the other, or
+        `separable` is True and the kernel does not separate.
 
     Examples
     --------
@@ -118,16 +163,25 @@ def convolve(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None
     array([ 1., 12., 23., 34.])
     """
     x, kernel = _operands(x, kernel, mode)
+    options = _Options(separable, accuracy, num_threads)
     if x.ndim == 0:
         return np.multiply(x, kernel)
     if x.size == 0 or kernel.size == 0:
         return np.empty(0, x.dtype)
     if _swap_needed(mode, x, kernel) or (mode == "full" and kernel.size > x.size):
         x, kernel = kernel, x
-    return _convolve(x, kernel, mode, True, num_threads)
+    return _convolve(x, kernel, mode, True, options)
 
 
-def correlate(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | None = None) -> np.ndarray:
+def correlate(
+    x: Any,
+    kernel: Any,
+    mode: str = "full",
+    *,
+    separable: bool | str = "auto",
+    accuracy: str = "default",
+    num_threads: int | None = None,
+) -> np.ndarray:
     """Cross-correlation of two arrays, ``y[i] = sum over m of x[i + m] * kernel[m]`` along every axis.
 
     In mode "full" the first place has the kernel's last element on the input's first: the kernel is not flipped.
@@ -140,6 +194,11 @@ def correlate(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | Non
         The kernel.
     mode : {"full", "same", "valid"}
         As in `convolve`.
+    separable : "auto" or bool
+        Of arrays with two axes: whether a kernel that is a column times a row runs as two passes. "auto" looks at the
+        kernel where that would pay; True insists.
+    accuracy : {"default", "strict", "fast"}
+        As in `conv2d`; "strict" also keeps "auto" from separating.
     num_threads : int, optional
         Threads of this call.
 
@@ -153,7 +212,8 @@ def correlate(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | Non
     TypeError
         If an array is neither float32 nor float64, or the types are mixed.
     ValueError
-        If the numbers of axes differ, `mode` is unknown, or "valid" finds neither array covering the other.
+        If the numbers of axes differ, `mode` is unknown, "valid" finds neither array covering the other, or
+        `separable` is True and the kernel does not separate.
 
     Examples
     --------
@@ -162,10 +222,11 @@ def correlate(x: Any, kernel: Any, mode: str = "full", *, num_threads: int | Non
     array([10., 21., 32., 43.,  4.])
     """
     x, kernel = _operands(x, kernel, mode)
+    options = _Options(separable, accuracy, num_threads)
     if x.ndim == 0:
         return np.multiply(x, kernel)
     if x.size == 0 or kernel.size == 0:
         return np.empty(0, x.dtype)
     if _swap_needed(mode, x, kernel) or (mode == "full" and kernel.size > x.size):
-        return np.ascontiguousarray(np.flip(_convolve(kernel, x, mode, False, num_threads)))
-    return _convolve(x, kernel, mode, False, num_threads)
+        return np.ascontiguousarray(np.flip(_convolve(kernel, x, mode, False, options)))
+    return _convolve(x, kernel, mode, False, options)

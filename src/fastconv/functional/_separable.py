@@ -1,0 +1,76 @@
+"""Kernels of rank one: a column times a row, so that two passes along one axis each do the work of one over both."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv import _engine
+
+__all__ = ["choose_factors", "factors", "scratch"]
+
+# Vector multiply-adds per output that a second pass over the image costs, and what one along a row takes, in units of
+# one of a two-dimensional kernel: rows share no loads.
+_PASS = 16.0
+_ROW = 2.0
+# A larger kernel that does not separate goes by transforms, whose cost per output hardly grows.
+_TRANSFORM = 160.0
+# Below this many multiply-adds looking for factors takes longer than it saves.
+_LEAST_WORK = 1 << 22
+
+
+def factors(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a column and a row whose products are the kernel to within its own rounding, or None.
+
+    The errors of the products, in float64, add up to at most one epsilon of the kernel's type times the sum of the
+    kernel's magnitudes: no more than rounding the kernel's elements brought in.
+    """
+    exact = kernel.astype(np.float64)
+    magnitudes = np.abs(exact)
+    total = magnitudes.sum()
+    if not 0 < total < np.inf:
+        return None
+    row = exact[int(magnitudes.max(axis=1).argmax())]
+    column = exact @ row / (row @ row)
+    row = column @ exact / (column @ column)
+    if not np.abs(exact - np.multiply.outer(column, row)).sum() <= np.finfo(kernel.dtype).eps * total:
+        return None
+    scale = np.sqrt(np.abs(row).sum() / np.abs(column).sum())
+    return (column * scale).astype(kernel.dtype), (row / scale).astype(kernel.dtype)
+
+
+def choose_factors(
+    kernel: np.ndarray, outputs: int, separable: Any, accuracy: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the factors of a kernel of two axes if it is to run as two passes, else None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `separable` is neither "auto" nor a bool, or is True and the kernel does not separate.
+    """
+    if not (isinstance(separable, (bool, np.bool_)) or (isinstance(separable, str) and separable == "auto")):
+        raise ValueError(f'separable (={separable!r}) must be "auto", True or False')
+    if isinstance(separable, str):
+        height, width = kernel.shape
+        whole = min(float(height * width), _TRANSFORM)
+        passes = min(height, _TRANSFORM) + min(_ROW * width, _TRANSFORM) + _PASS
+        if accuracy == "strict" or outputs * whole < _LEAST_WORK or passes >= whole:
+            return None
+        return factors(kernel)
+    if not separable:
+        return None
+    found = factors(kernel)
+    if found is None:
+        raise ValueError(f"separable=True, but the kernel of shape {kernel.shape} is no column times a row")
+    return found
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array in the engine's recycled scratch memory: fresh pages cost more than a pass over small images."""
+    size = math.prod(shape)
+    if size == 0:
+        return np.empty(shape, dtype)
+    return np.frombuffer(_engine.Scratch(size * dtype.itemsize), dtype, size).reshape(shape)
