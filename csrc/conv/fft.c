@@ -2,8 +2,8 @@
  *
  * A tile of n points along an axis gives the n - reach outputs whose windows it holds whole. Kernels are real, so two
  * tiles go through one complex transform, one as the real part and one as the imaginary part, and come out the same way:
- * the symmetry of real input costs nothing. A task takes one pair of tiles: it transforms every channel, and for every
- * filter sums products over channels, transforms back and stores what is whole. Kernels are transformed when they are
+ * the symmetry of real input costs nothing. A task takes a few pairs of tiles whose spectra fit L2: it transforms every
+ * channel, and for every filter sums products over channels, transforms back and stores what is whole. Kernels are transformed when they are
  * packed, reversed and scaled, so that a product gives the correlation. Signals of one axis are folded into square
  * tiles (fft_tile.h). Tile sizes are those of least predicted cycles per output. NaN and infinities spread over the
  * pair of tiles that holds them. Wins for kernels from about 9x9, or 40 taps of one axis. */
@@ -17,13 +17,14 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 
-enum { MOST_POINTS = 512, PACK_PARTS = 8 };
+enum { MOST_POINTS = 512, PACK_PARTS = 8, MOST_BATCH = 8, MIN_TASKS = 8 };
 
 typedef struct fft_plan {
     fc_correlation c;
     fc_fft_tile tile;
     int64_t reach[FC_SPATIAL], valid[FC_SPATIAL]; /* of a tile: extent of the taps, outputs */
     int64_t count[FC_SPATIAL], tiles, pairs;      /* of an image: a NaN never reaches another one */
+    int64_t batch, batches;                       /* pairs of a task, tasks of a group */
     int64_t tile_bytes, spectrum_bytes, block_bytes;
     int fused; /* one channel and one filter: a block of rows goes there and back at once */
     /* What a tile holds, as a source of its own: `size` neighbouring positions along each axis. */
@@ -60,19 +61,27 @@ static pair_cost cost_of(const int64_t size[FC_SPATIAL], const int transformed[F
         numbers *= (double)size[a];
         if (transformed[a]) bits += log2((double)size[a]);
     }
-    const double vectors = numbers / lanes, passes = 2 * bits + (long_line ? 3 : 0) + 12;
-    const double one_way = vectors * passes + 8 * numbers / (double)size[WIDTH];
-    return (pair_cost){one_way, vectors * 7, one_way};
+    const double vectors = numbers / lanes, passes = 2.4 * bits + (long_line ? 3 : 0) + 14;
+    const double one_way = vectors * passes + 10 * numbers / (double)size[WIDTH];
+    return (pair_cost){one_way, vectors * 4, one_way};
 }
 
-static double total_cost(const fft_plan *s, const pair_cost *cost, int prepared) {
+/* Spectra of the kernels come from L3 or from memory, once for all pairs of a task. */
+static double total_cost(const fft_plan *s, const pair_cost *cost, double numbers, const fc_kernels *k, int prepared) {
     const double channels = (double)s->c.channels, filters = (double)s->c.filters, groups = (double)s->c.groups;
-    const double pair = channels * cost->forward + channels * filters * cost->product + filters * cost->inverse + 300;
-    const double pairs = groups * (double)(s->c.n * s->pairs), waiting = 1 + 1 / fmax(pairs, 1);
-    return waiting * pairs * pair + (prepared ? 0 : groups * channels * filters * cost->forward);
+    const double vectors = numbers / k->lanes, kernels = channels * filters;
+    const double bytes = kernels * numbers * 2 * (double)k->element, vector_bytes = 2.0 * k->lanes * (double)k->element;
+    const double stream = bytes < (double)fc_l2_bytes() / 2   ? 0
+                          : bytes < (double)fc_l3_bytes() / 2 ? vector_bytes / 32
+                                                              : vector_bytes / 8;
+    const double product = cost->product + vectors * stream / (double)s->batch;
+    const double pair = channels * cost->forward + kernels * product + filters * cost->inverse + 300;
+    const double pairs = groups * (double)(s->c.n * s->pairs), waiting = 1 + 1 / fmax(groups * (double)s->batches, 1);
+    return waiting * pairs * pair + (prepared ? 0 : groups * kernels * (1.2 * cost->forward + vectors * stream));
 }
 
-static void lay_tiles(fft_plan *s, const fc_source *source, const int64_t size[FC_SPATIAL], int long_line) {
+static void lay_tiles(fft_plan *s, const fc_source *source, const int64_t size[FC_SPATIAL], int long_line,
+                      size_t element) {
     s->tiles = 1;
     for (int a = 0; a < FC_SPATIAL; ++a) {
         const int64_t points = long_line && a == WIDTH ? size[HEIGHT] * size[WIDTH] : size[a];
@@ -81,6 +90,11 @@ static void lay_tiles(fft_plan *s, const fc_source *source, const int64_t size[F
         s->tiles *= s->count[a];
     }
     s->pairs = fc_ceil_div(s->tiles, 2);
+    const int64_t numbers = size[DEPTH] * size[HEIGHT] * size[WIDTH], pairs = s->c.n * s->pairs;
+    const int64_t fit = fc_l2_bytes() / 2 / fc_capped_product(numbers * s->c.channels, 2 * (int64_t)element);
+    s->batch = fc_max(1, fc_min(fc_min(fit, MOST_BATCH), pairs * s->c.groups / MIN_TASKS));
+    if (s->c.channels == 1 && s->c.filters == 1) s->batch = 1;
+    s->batches = fc_ceil_div(pairs, s->batch);
 }
 
 /* The next length to try along an axis, 0 after the last one that is of use. */
@@ -110,9 +124,9 @@ static double choose_tiles(fft_plan *s, const fc_source *source, const fc_kernel
                 if (long_line && (h * w <= s->reach[WIDTH] || (h > k->lanes && w > k->lanes && h * w > 4 * line)))
                     continue;
                 size[DEPTH] = d, size[HEIGHT] = h, size[WIDTH] = w;
-                lay_tiles(s, source, size, long_line);
+                lay_tiles(s, source, size, long_line, k->element);
                 const pair_cost cost = cost_of(size, transformed, k->lanes, long_line);
-                const double total = total_cost(s, &cost, prepared);
+                const double total = total_cost(s, &cost, (double)(d * h * w), k, prepared);
                 if (least >= 0 && total >= least) continue;
                 least = total;
                 for (int a = 0; a < FC_SPATIAL; ++a) best[a] = size[a];
@@ -169,7 +183,7 @@ static fc_status plan_fft(fc_conv_plan *plan) {
     int64_t size[FC_SPATIAL] = {0};
     plan->cost = choose_tiles(s, source, k, transformed, long_line, d->prepared, size);
     if (plan->cost < 0) return refuse(plan, "a tile that holds the kernel would not fit the cache");
-    lay_tiles(s, source, size, long_line);
+    lay_tiles(s, source, size, long_line, k->element);
     status = fc_fft_tile_init(&s->tile, k, size, transformed, long_line);
     if (status == FC_OK) status = plan_source(s, source);
     if (status != FC_OK) return status;
@@ -182,7 +196,8 @@ static fc_status plan_fft(fc_conv_plan *plan) {
     const int64_t kernels = s->c.groups * s->c.filters * s->c.channels;
     if (__builtin_mul_overflow(kernels, s->spectrum_bytes, &plan->packed_bytes)) return FC_UNSUPPORTED;
     plan->packed_bytes += fc_min(PACK_PARTS, kernels) * 2 * s->tile_bytes;
-    plan->worker_bytes = 2 * s->tile_bytes + s->block_bytes + (s->fused ? 0 : s->c.channels * s->spectrum_bytes);
+    plan->worker_bytes = 2 * s->batch * s->tile_bytes + s->block_bytes;
+    if (!s->fused) plan->worker_bytes += s->batch * s->c.channels * s->spectrum_bytes;
     plan->reason = "products of spectra; wins for large kernels";
     return FC_OK;
 }
@@ -374,67 +389,83 @@ static void store(const job *j, const pair *pair, int64_t tile, int64_t filter, 
                       fc_at(part, d * t->plane, k->element), t->pitch, count[HEIGHT], count[WIDTH], &finish);
 }
 
-/* Where a worker's scratch begins: two parts of a tile, a block, the spectra of the channels. */
+/* A worker's scratch: for each pair of its task the two parts of a tile, a block, for each pair the channels' spectra. */
 typedef struct desk {
-    char *re, *im, *block, *spectra;
+    char *parts, *block, *spectra;
 } desk;
 
-static void load_pair(const job *j, const pair *pair, int64_t channel, const desk *at) {
-    fill(j, pair, 2 * pair->number, channel, at->re);
-    fill(j, pair, 2 * pair->number + 1, channel, at->im);
-    fc_fft_columns(&j->s->tile, at->re, at->im);
+static void load_pair(const job *j, const pair *pair, int64_t channel, char *re) {
+    char *im = re + j->s->tile_bytes;
+    fill(j, pair, 2 * pair->number, channel, re);
+    fill(j, pair, 2 * pair->number + 1, channel, im);
+    fc_fft_columns(&j->s->tile, re, im);
 }
 
-static void store_pair(const job *j, const pair *pair, int64_t filter, const desk *at) {
-    fc_fft_columns_inverse(&j->s->tile, at->re, at->im);
-    store(j, pair, 2 * pair->number, filter, at->re);
-    store(j, pair, 2 * pair->number + 1, filter, at->im);
+static void store_pair(const job *j, const pair *pair, int64_t filter, char *re) {
+    char *im = re + j->s->tile_bytes;
+    fc_fft_columns_inverse(&j->s->tile, re, im);
+    store(j, pair, 2 * pair->number, filter, re);
+    store(j, pair, 2 * pair->number + 1, filter, im);
 }
 
 static void run_fused(const job *j, const pair *pair, const desk *at) {
     const fft_plan *s = j->s;
     const fc_fft_tile *t = &s->tile;
-    load_pair(j, pair, 0, at);
+    char *re = at->parts, *im = re + s->tile_bytes;
+    load_pair(j, pair, 0, re);
     for (int64_t b = 0; b < t->blocks; ++b) {
-        fc_fft_rows(t, at->re, at->im, b, at->block);
+        fc_fft_rows(t, re, im, b, at->block);
         t->kernels->fft_multiply(at->block, j->packed + pair->group * s->spectrum_bytes + b * s->block_bytes,
                                  t->size[WIDTH], 0);
-        fc_fft_rows_inverse(t, at->block, b, at->re, at->im);
+        fc_fft_rows_inverse(t, at->block, b, re, im);
     }
-    store_pair(j, pair, 0, at);
+    store_pair(j, pair, 0, re);
 }
 
-static void run_channels(const job *j, const pair *pair, const desk *at) {
+/* Every pair's channels are transformed; then a filter's spectra serve all pairs while they are near. */
+static void run_channels(const job *j, const pair *pairs, int64_t count, const desk *at) {
     const fft_plan *s = j->s;
     const fc_correlation *c = &s->c;
     const fc_fft_tile *t = &s->tile;
-    const int64_t spectrum = fc_fft_spectrum(t);
-    for (int64_t channel = 0; channel < c->channels; ++channel) {
-        load_pair(j, pair, channel, at);
-        for (int64_t b = 0; b < t->blocks; ++b)
-            fc_fft_rows(t, at->re, at->im, b, at->spectra + channel * s->spectrum_bytes + b * s->block_bytes);
+    const int64_t spectrum = fc_fft_spectrum(t), channels_bytes = c->channels * s->spectrum_bytes;
+    for (int64_t i = 0; i < count; ++i) {
+        for (int64_t channel = 0; channel < c->channels; ++channel) {
+            char *to = at->spectra + i * channels_bytes + channel * s->spectrum_bytes;
+            load_pair(j, &pairs[i], channel, at->parts);
+            for (int64_t b = 0; b < t->blocks; ++b)
+                fc_fft_rows(t, at->parts, at->parts + s->tile_bytes, b, to + b * s->block_bytes);
+        }
     }
     for (int64_t f = 0; f < c->filters; ++f) {
-        const char *w = j->packed + (pair->group * c->filters + f) * c->channels * s->spectrum_bytes;
+        const char *w = j->packed + (pairs->group * c->filters + f) * channels_bytes;
         for (int64_t b = 0; b < t->blocks; ++b) {
-            t->kernels->fft_accumulate(at->block, at->spectra + b * s->block_bytes, spectrum, w + b * s->block_bytes,
-                                       spectrum, c->channels, t->size[WIDTH]);
-            fc_fft_rows_inverse(t, at->block, b, at->re, at->im);
+            const int64_t block = b * s->block_bytes;
+            for (int64_t i = 0; i < count; ++i) {
+                char *re = at->parts + 2 * i * s->tile_bytes;
+                t->kernels->fft_accumulate(at->block, at->spectra + i * channels_bytes + block, spectrum, w + block,
+                                           spectrum, c->channels, t->size[WIDTH]);
+                fc_fft_rows_inverse(t, at->block, b, re, re + s->tile_bytes);
+            }
         }
-        store_pair(j, pair, f, at);
+        for (int64_t i = 0; i < count; ++i) store_pair(j, &pairs[i], f, at->parts + 2 * i * s->tile_bytes);
     }
 }
 
 static void run_task(void *ctx, int64_t index, int worker) {
     const job *j = ctx;
     const fft_plan *s = j->s;
-    desk at = {.re = j->worker + worker * j->plan->worker_bytes};
-    at.im = at.re + s->tile_bytes;
-    at.block = at.im + s->tile_bytes;
+    desk at = {.parts = j->worker + worker * j->plan->worker_bytes};
+    at.block = at.parts + 2 * s->batch * s->tile_bytes;
     at.spectra = at.block + s->block_bytes;
-    const int64_t image = index / s->pairs;
-    const pair pair = {.n = image % s->c.n, .group = image / s->c.n, .number = index % s->pairs};
-    (s->fused ? run_fused : run_channels)(j, &pair, &at);
+    const int64_t first = index % s->batches * s->batch, count = fc_min(s->batch, s->c.n * s->pairs - first);
+    pair pairs[MOST_BATCH];
+    for (int64_t i = 0; i < count; ++i)
+        pairs[i] = (pair){.n = (first + i) / s->pairs, .group = index / s->batches, .number = (first + i) % s->pairs};
+    if (s->fused) {
+        run_fused(j, pairs, &at);
+    } else {
+        run_channels(j, pairs, count, &at);
+    }
 }
 
 static fc_status execute_fft(const fc_conv_plan *plan, const fc_conv_args *args, const fc_conv_scratch *scratch) {
@@ -448,7 +479,7 @@ static fc_status execute_fft(const fc_conv_plan *plan, const fc_conv_args *args,
         .dst = fc_correlation_dst(plan, args),
         .worker = scratch->worker,
     };
-    fc_parallel_for(s->c.groups * s->c.n * s->pairs, scratch->threads, run_task, &j);
+    fc_parallel_for(s->c.groups * s->batches, scratch->threads, run_task, &j);
     return FC_OK;
 }
 

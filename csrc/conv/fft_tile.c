@@ -111,8 +111,8 @@ fc_status fc_fft_tile_init(fc_fft_tile *t, const fc_kernels *kernels, const int6
         const fc_status status = init_fft(&t->axis[a], size[a], transformed[a], kernels->element);
         if (status != FC_OK) return status;
     }
-    t->pitch = size[WIDTH] + lanes; /* columns of a power of two would share few cache sets */
-    t->plane = size[HEIGHT] * t->pitch;
+    t->pitch = size[WIDTH] + lanes; /* steps of a power of two would share few cache sets */
+    t->plane = size[HEIGHT] * t->pitch + lanes;
     t->elements = size[DEPTH] * t->plane;
     t->blocks = size[DEPTH] * size[HEIGHT] / lanes;
     t->block = size[WIDTH] * 2 * lanes;
@@ -134,7 +134,8 @@ void fc_fft_tile_release(fc_fft_tile *t) {
 
 void fc_fft_columns(const fc_fft_tile *t, void *re, void *im) {
     const fc_kernels *k = t->kernels;
-    if (t->axis[DEPTH].passes) k->fft_forward(&t->axis[DEPTH], re, im, t->plane, t->plane);
+    const int64_t columns = t->size[HEIGHT] * t->pitch;
+    if (t->axis[DEPTH].passes) k->fft_forward(&t->axis[DEPTH], re, im, t->plane, columns);
     for (int64_t d = 0; d < t->size[DEPTH]; ++d)
         k->fft_forward(&t->axis[HEIGHT], fc_at(re, d * t->plane, k->element), fc_at(im, d * t->plane, k->element),
                        t->pitch, t->size[WIDTH]);
@@ -145,16 +146,23 @@ void fc_fft_columns_inverse(const fc_fft_tile *t, void *re, void *im) {
     for (int64_t d = 0; d < t->size[DEPTH]; ++d)
         k->fft_inverse(&t->axis[HEIGHT], fc_at(re, d * t->plane, k->element), fc_at(im, d * t->plane, k->element),
                        t->pitch, t->size[WIDTH]);
-    if (t->axis[DEPTH].passes) k->fft_inverse(&t->axis[DEPTH], re, im, t->plane, t->plane);
+    const int64_t columns = t->size[HEIGHT] * t->pitch;
+    if (t->axis[DEPTH].passes) k->fft_inverse(&t->axis[DEPTH], re, im, t->plane, columns);
 }
 
 static const void *twist_of(const fc_fft_tile *t, int64_t block) {
     return fc_at(t->twist, block * t->block, t->kernels->element);
 }
 
+/* Element of the tile where a block of rows starts. */
+static int64_t first_row(const fc_fft_tile *t, int64_t block) {
+    const int64_t lanes = t->kernels->lanes, blocks = t->size[HEIGHT] / lanes;
+    return block / blocks * t->plane + block % blocks * lanes * t->pitch;
+}
+
 void fc_fft_rows(const fc_fft_tile *t, const void *re, const void *im, int64_t block, void *spectrum) {
     const fc_kernels *k = t->kernels;
-    const int64_t lanes = k->lanes, at = block * lanes * t->pitch;
+    const int64_t lanes = k->lanes, at = first_row(t, block);
     void *parts = fc_at(spectrum, lanes, k->element);
     k->transpose(spectrum, 2 * lanes, fc_at(re, at, k->element), t->row_off, lanes, t->size[WIDTH]);
     k->transpose(parts, 2 * lanes, fc_at(im, at, k->element), t->row_off, lanes, t->size[WIDTH]);
@@ -164,7 +172,7 @@ void fc_fft_rows(const fc_fft_tile *t, const void *re, const void *im, int64_t b
 
 void fc_fft_rows_inverse(const fc_fft_tile *t, void *spectrum, int64_t block, void *re, void *im) {
     const fc_kernels *k = t->kernels;
-    const int64_t lanes = k->lanes, at = block * lanes * t->pitch;
+    const int64_t lanes = k->lanes, at = first_row(t, block);
     void *parts = fc_at(spectrum, lanes, k->element);
     k->fft_inverse(&t->axis[WIDTH], spectrum, parts, 2 * lanes, lanes);
     if (t->twist) k->fft_multiply(spectrum, twist_of(t, block), t->size[WIDTH], 1);
