@@ -3,15 +3,25 @@
 
 #include "conv/plan.h"
 
-fc_blocks fc_blocks_layout(const fc_source *source, int64_t rows, int64_t columns, int lanes) {
-    const int64_t height = source->axis[HEIGHT]->outputs;
-    fc_blocks b = {.row_blocks = fc_ceil_div(height, rows)};
+static fc_blocks exactly(const fc_source *source, int64_t rows, int64_t columns, int lanes) {
+    fc_blocks b = {.row_blocks = fc_ceil_div(source->axis[HEIGHT]->outputs, rows)};
     b.column_blocks = fc_ceil_div(source->axis[WIDTH]->outputs, columns);
     b.count = source->axis[DEPTH]->outputs * b.row_blocks * b.column_blocks;
-    b.tile = fc_tile_layout(source, fc_ceil_div(height, b.row_blocks), columns);
+    b.tile = fc_tile_layout(source, rows, columns);
     const int64_t vectors = fc_ceil_div(fc_tile_outputs(&b.tile, b.tile.rows, columns), lanes);
     b.scratch_row = fc_capped_product(vectors, lanes);
     return b;
+}
+
+fc_blocks fc_blocks_layout(const fc_source *source, int64_t rows, int64_t columns, int lanes) {
+    const int64_t height = source->axis[HEIGHT]->outputs;
+    return exactly(source, fc_ceil_div(height, fc_ceil_div(height, rows)), columns, lanes);
+}
+
+fc_blocks fc_blocks_even(const fc_source *source, const fc_blocks *blocks, int lanes) {
+    const int64_t rows = blocks->tile.rows, columns = blocks->tile.columns;
+    return exactly(source, blocks->row_blocks > 1 ? rows + rows % 2 : rows,
+                   blocks->column_blocks > 1 ? columns + columns % 2 : columns, lanes);
 }
 
 int64_t fc_blocks_elements(const fc_blocks *blocks, int64_t channels, int64_t filters, int lanes) {

@@ -29,6 +29,9 @@ fc_blocks fc_blocks_layout(const fc_source *source, int64_t rows, int64_t column
 /* The largest blocks that fit: whole rows, else parts of rows. */
 fc_blocks fc_blocks_fit(const fc_source *source, const fc_block_aim *aim, int lanes);
 
+/* Blocks at least as large that start at even rows and columns. */
+fc_blocks fc_blocks_even(const fc_source *source, const fc_blocks *blocks, int lanes);
+
 /* Elements of a tile of `channels` and the scratch rows of `filters`. */
 int64_t fc_blocks_elements(const fc_blocks *blocks, int64_t channels, int64_t filters, int lanes);
 

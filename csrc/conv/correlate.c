@@ -40,6 +40,7 @@ static fc_status finish_phase(fc_correlation *c, fc_phase *phase, const fc_conv_
 static fc_status init_forward(fc_correlation *c, const fc_conv_desc *d) {
     fc_phase *phase = &c->phase[0];
     memcpy(phase->dst_stride, &d->y_stride[AXIS_D], sizeof phase->dst_stride);
+    for (int a = 0; a < FC_SPATIAL; ++a) phase->step[a] = 1;
     const fc_status status = fc_source_forward(&phase->source, c->axis, d);
     return status == FC_OK ? finish_phase(c, phase, d) : status;
 }
@@ -49,6 +50,8 @@ static fc_status init_phase(fc_correlation *c, fc_phase *phase, const fc_conv_de
                             const int64_t start[FC_SPATIAL]) {
     phase->source = (fc_source){.channel_stride = d->y_stride[AXIS_C], .border = FC_CONSTANT};
     for (int a = 0; a < FC_SPATIAL; ++a) {
+        phase->start[a] = start[a];
+        phase->step[a] = d->stride[a];
         phase->dst_offset += start[a] * d->x_stride[AXIS_D + a];
         phase->dst_stride[a] = d->stride[a] * d->x_stride[AXIS_D + a];
         phase->source.size[a] = d->out[a];

@@ -12,7 +12,8 @@
 enum { FC_PACK_SERIAL_BYTES = 64 << 10 };
 
 typedef struct fc_phase {
-    fc_source source; /* source.axis[a]->outputs: the size of what the phase writes */
+    fc_source source;                            /* source.axis[a]->outputs: the size of what the phase writes */
+    int64_t start[FC_SPATIAL], step[FC_SPATIAL]; /* its outputs within all: start, start + step ... */
     int64_t dst_offset, dst_stride[FC_SPATIAL];
     int64_t *tap; /* element offset of each tap in the weights */
     int64_t taps;

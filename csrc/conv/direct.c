@@ -7,7 +7,7 @@
  *               row that is no multiple of the vector overlaps the one before. For rows of one run in memory.
  *   flattened   rows run into one another through the padding between them; for each strip of xr vectors, each block of
  *               channels whose part of the tile fits L1, and each mr filters; sums rest in a scratch row per filter, from
- *               which finished rows are copied out.
+ *               which finished rows are copied out, with a residual or a 2x2 max-pool on the way.
  * Tile and scratch fit half of L2. Where there are too few blocks to keep many threads busy, the filters are shared
  * out as well and the tiles are filled beforehand, once for all of them. Wins for kernels larger than 1x1 with more
  * than one filter per group. backward_weights is in weights.c. */
@@ -15,6 +15,7 @@
 
 #include "conv/blocks.h"
 #include "conv/correlate.h"
+#include "conv/leave.h"
 #include "conv/weights.h"
 #include "core/cpu.h"
 #include "core/memory.h"
@@ -97,10 +98,12 @@ static int64_t count_chunks(int64_t tiles, const fc_correlation *c, const fc_ker
 
 /* The blocks that take the fewest cycles among those that fit: fewer rows mean more tasks, but also more of the source
  * filled twice. Tasks that eight threads cannot share evenly count as if they could. */
-static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
+static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_conv_plan *plan) {
+    const fc_kernels *k = plan->kernels;
+    const int in_place = !plan->has_residual && !plan->pool2 && rows_in_place(phase, k);
     double least = 0;
     b->blocks.count = 0;
-    for (int by_rows = 0; by_rows <= rows_in_place(phase, k); ++by_rows) {
+    for (int by_rows = 0; by_rows <= in_place; ++by_rows) {
         const fc_block_aim aim = {.channels = c->channels,
                                   .filters = by_rows ? 0 : c->filters,
                                   .elements = fc_l2_bytes() / 2 / (int64_t)k->element,
@@ -122,6 +125,7 @@ static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *p
             blocks = fc_blocks_layout(&phase->source, fc_ceil_div(height, parts + 1), blocks.tile.columns, k->lanes);
         }
     }
+    if (plan->pool2) b->blocks = fc_blocks_even(&phase->source, &b->blocks, k->lanes);
     b->tiles = c->n * c->groups * b->blocks.count;
 }
 
@@ -158,7 +162,7 @@ static fc_status plan_phase(fc_conv_plan *plan, direct_plan *state, int64_t inde
     const fc_phase *phase = &c->phase[index];
     const fc_kernels *k = plan->kernels;
     blocking *b = &state->block[index];
-    choose_block(b, c, phase, k);
+    choose_block(b, c, phase, plan);
     choose_chunks(b, c, k);
     if (fc_blocks_elements(&b->blocks, c->channels, b->filter_chunk, k->lanes) > INT32_MAX) return FC_UNSUPPORTED;
     const fc_status status = choose_channels(b, c, phase, k);
@@ -208,7 +212,7 @@ static fc_status plan_correlation(fc_conv_plan *plan) {
 typedef struct job {
     const fc_conv_plan *plan;
     const direct_plan *state;
-    const void *src, *bias, *packed;
+    const void *src, *bias, *residual, *packed;
     void *dst;
     char *shared, *worker;
 } job;
@@ -276,7 +280,7 @@ static void run_strip(const job *j, const place *at, const void *src, int64_t fi
         for (int64_t f = 0; f < filters; f += k->mr) {
             const int mr = (int)fc_min(k->mr, filters - f);
             const int64_t filter = at->group * c->filters + first + f;
-            fc_finish finish = j->plan->finish;
+            fc_finish finish = fc_leave_finish(j->plan);
             if (j->bias) finish.bias = fc_at(j->bias, filter, size);
             const void *w = fc_at(j->packed, fc_packed_at(c, at->phase, filter) + channel * taps * mr, size);
             k->corr[mr - 1][vectors - 1](channels * taps, from, b->off, w, fc_at(out, f * ldc, size), ldc, channel == 0,
@@ -309,10 +313,27 @@ static void run_rows(const job *j, const place *at, const void *tile, int64_t fi
     }
 }
 
-/* The rows of the block as one run, and then row by row to where they belong. */
-static void run_flattened(const job *j, const place *at, const void *tile, int64_t first, int64_t filters, void *dst,
-                          void *scratch) {
+static fc_exit exit_of(const job *j, const place *at, int64_t filter) {
     const fc_correlation *c = &j->state->c;
+    const size_t size = j->plan->kernels->element;
+    const int64_t *dst = at->phase->dst_stride, *other = j->plan->desc.residual_stride;
+    int64_t to = at->n * c->dst_n + at->group * c->dst_group + filter * c->dst_channel + at->phase->dst_offset;
+    int64_t from = at->n * other[AXIS_N] + (at->group * c->filters + filter) * other[AXIS_C];
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        to += at->block.start[a] / (j->plan->pool2 && a != DEPTH ? 2 : 1) * dst[a];
+        from += (at->phase->start[a] + at->block.start[a] * at->phase->step[a]) * other[AXIS_D + a];
+    }
+    return (fc_exit){.dst = fc_at(j->dst, to, size),
+                     .dst_row = dst[HEIGHT],
+                     .dst_step = dst[WIDTH],
+                     .residual = j->residual ? fc_at(j->residual, from, size) : NULL,
+                     .residual_row = at->phase->step[HEIGHT] * other[AXIS_H],
+                     .residual_step = at->phase->step[WIDTH] * other[AXIS_W]};
+}
+
+/* The rows of the block as one run, and then row by row to where they belong. */
+static void run_flattened(const job *j, const place *at, const void *tile, int64_t first, int64_t filters,
+                          void *scratch) {
     const fc_kernels *k = j->plan->kernels;
     const blocking *b = at->b;
     const fc_tile *layout = &b->blocks.tile;
@@ -322,17 +343,17 @@ static void run_flattened(const job *j, const place *at, const void *tile, int64
         for (int64_t v = 0; v < vectors; v += k->xr)
             run_strip(j, at, fc_at(tile, v * k->lanes, k->element), first + f, fc_min(b->filter_block, filters - f),
                       (int)fc_min(k->xr, vectors - v), fc_at(scratch, f * row + v * k->lanes, k->element), row);
-    for (int64_t f = 0; f < filters; ++f)
-        k->scatter_rows(fc_at(dst, f * c->dst_channel, k->element), at->phase->dst_stride[HEIGHT],
-                        at->phase->dst_stride[WIDTH], fc_at(scratch, f * row, k->element), layout->pitch,
-                        at->block.rows, at->block.columns);
+    for (int64_t f = 0; f < filters; ++f) {
+        const fc_exit to = exit_of(j, at, first + f);
+        fc_leave_rows(j->plan, &to, fc_at(scratch, f * row, k->element), layout->pitch, at->block.rows,
+                      at->block.columns);
+    }
 }
 
 static void run_task(void *ctx, int64_t index, int worker) {
     const job *j = ctx;
     const direct_plan *state = j->state;
     const fc_correlation *c = &state->c;
-    const fc_kernels *k = j->plan->kernels;
     const int64_t phase = fc_last_at_most(state->first_task, c->phases, index);
     const blocking *b = &state->block[phase];
     const int64_t tile_index = (index - state->first_task[phase]) / b->chunks;
@@ -344,13 +365,11 @@ static void run_task(void *ctx, int64_t index, int worker) {
     void *tile = b->shared_tiles < 0 ? private : shared_tile(j, b, tile_index), *scratch = private + state->tile_bytes;
     if (b->shared_tiles < 0) fill_tile(j, &at, 0, c->channels, tile);
 
-    int64_t to = at.n * c->dst_n + at.group * c->dst_group + first * c->dst_channel + at.phase->dst_offset;
-    for (int a = 0; a < FC_SPATIAL; ++a) to += at.block.start[a] * at.phase->dst_stride[a];
-    void *dst = fc_at(j->dst, to, k->element);
     if (b->by_rows) {
-        run_rows(j, &at, tile, first, filters, dst);
+        const fc_exit to = exit_of(j, &at, first);
+        run_rows(j, &at, tile, first, filters, to.dst);
     } else {
-        run_flattened(j, &at, tile, first, filters, dst, scratch);
+        run_flattened(j, &at, tile, first, filters, scratch);
     }
 }
 
@@ -363,6 +382,7 @@ static fc_status execute_correlation(const fc_conv_plan *plan, const fc_conv_arg
         .src = fc_correlation_src(plan, args),
         .dst = fc_correlation_dst(plan, args),
         .bias = plan->has_bias ? args->bias : NULL,
+        .residual = plan->has_residual ? args->residual : NULL,
         .packed = scratch->packed,
         .shared = scratch->shared,
         .worker = scratch->worker,
@@ -373,7 +393,7 @@ static fc_status execute_correlation(const fc_conv_plan *plan, const fc_conv_arg
 }
 
 static fc_status plan_direct(fc_conv_plan *plan) {
-    if (plan->other_steps) {
+    if (plan->other_steps != plan->has_residual + plan->pool2) {
         plan->reason = "this epilogue is not fused yet";
         return FC_UNSUPPORTED;
     }

@@ -65,6 +65,8 @@ static fc_status check_options(const fc_conv_desc *d) {
         if ((int)step->kind < 0 || step->kind > FC_POOL2X2) return FC_INVALID;
         if (step->kind == FC_ACTIVATE && ((int)step->activation < 0 || step->activation > FC_LEAKY_RELU))
             return FC_INVALID;
+        if (step->kind == FC_POOL2X2 && (d->pass != FC_FORWARD || e != d->epilogue_count - 1)) return FC_INVALID;
+        if (step->kind == FC_POOL2X2 && (d->out[1] < 2 || d->out[2] < 2)) return FC_INVALID;
     }
     return FC_OK;
 }
@@ -86,16 +88,17 @@ static fc_status read_desc(const fc_conv_desc *desc, fc_conv_desc *d) {
     return status == FC_OK ? check_types(d) : status;
 }
 
-/* The SIMD rows finish a sum with bias, then an activation, some with a residual between them. Any other list of steps
- * is the reference's. */
+/* The SIMD rows finish a sum with bias, then an activation, some with a residual between them or a 2x2 max-pool at the
+ * end. Any other list of steps is the reference's. */
 static void read_epilogue(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     plan->finish = (fc_finish){.activation = FC_IDENTITY};
+    plan->pool2 = d->epilogue_count > 0 && d->epilogue[d->epilogue_count - 1].kind == FC_POOL2X2;
     for (int e = 0; e < d->epilogue_count; ++e) {
         const fc_epilogue *step = &d->epilogue[e];
         if (step->kind == FC_BIAS && e == 0) {
             plan->has_bias = 1;
-        } else if (step->kind == FC_ACTIVATE && e == d->epilogue_count - 1) {
+        } else if (step->kind == FC_ACTIVATE && e == d->epilogue_count - 1 - plan->pool2) {
             plan->finish.activation = step->activation;
             plan->finish.parameter = step->parameter;
         } else {

@@ -21,6 +21,7 @@ struct fc_conv_plan {
     int has_bias;
     int other_steps;      /* number of steps of the epilogue beside bias first and activation last */
     int has_residual;     /* one of them is the residual, between the two: finish.residual is set at execution */
+    int pool2;            /* the last of them is the 2x2 max-pool: y is smaller than the outputs */
     void *state;          /* the algorithm's own plan */
     struct fc_fold *fold; /* backward_data through a border that copies: desc is then that of one padded image */
 };

@@ -51,8 +51,11 @@ static double epilogue(const job *j, double v, int64_t channel, int64_t residual
         case FC_RESIDUAL:
             v += load(j->args->residual, residual_index, d->output_type);
             break;
-        default:
+        case FC_ACTIVATE:
             v = activate(v, step->activation, step->parameter);
+            break;
+        case FC_POOL2X2:
+            break;
         }
     }
     return v;
@@ -84,23 +87,36 @@ static int64_t position(const int64_t *stride, int64_t n, int64_t c, const int64
     return n * stride[0] + c * stride[1] + p[0] * stride[2] + p[1] * stride[3] + p[2] * stride[4];
 }
 
-/* y[n,o,p] */
+/* One output after its epilogue, but for the pool. */
+static double output(const job *j, int64_t n, int64_t o, const int64_t p[]) {
+    const fc_conv_desc *d = &j->plan->desc;
+    const int64_t icg = d->ic / d->groups, c0 = o / (d->oc / d->groups) * icg;
+    double sum = 0;
+    for (int64_t c = 0; c < icg; ++c) {
+        FOR3(k, d->kernel) {
+            const int64_t at = source_index(d, n, c0 + c, p, k);
+            sum += (at == INT64_MIN ? d->border_value : load(j->args->x, at, d->input_type)) *
+                   load(j->args->w, weight_index(d, o, c, k), d->weight_type);
+        }
+    }
+    return epilogue(j, sum, o, position(d->residual_stride, n, o, p));
+}
+
+/* y[n,o,p]: an output, or the largest of 2x2, a NaN if there is one. */
 static void forward(void *ctx, int64_t index, int worker) {
     (void)worker;
     const job *j = ctx;
     const fc_conv_desc *d = &j->plan->desc;
-    const int64_t n = index / d->oc, o = index % d->oc, icg = d->ic / d->groups, c0 = o / (d->oc / d->groups) * icg;
-    FOR3(p, d->out) {
-        double sum = 0;
-        for (int64_t c = 0; c < icg; ++c) {
-            FOR3(k, d->kernel) {
-                const int64_t at = source_index(d, n, c0 + c, p, k);
-                sum += (at == INT64_MIN ? d->border_value : load(j->args->x, at, d->input_type)) *
-                       load(j->args->w, weight_index(d, o, c, k), d->weight_type);
-            }
+    const int64_t n = index / d->oc, o = index % d->oc, side = j->plan->pool2 ? 2 : 1;
+    const int64_t size[] = {d->out[0], d->out[1] / side, d->out[2] / side};
+    FOR3(p, size) {
+        double best = -INFINITY;
+        for (int64_t i = 0; i < side * side; ++i) {
+            const int64_t at[] = {p[0], p[1] * side + i / side, p[2] * side + i % side};
+            const double v = output(j, n, o, at);
+            best = v > best || isnan(v) ? v : best;
         }
-        store(j->args->y, position(d->y_stride, n, o, p), d->output_type,
-              epilogue(j, sum, o, position(d->residual_stride, n, o, p)));
+        store(j->args->y, position(d->y_stride, n, o, p), d->output_type, best);
     }
 }
 
@@ -166,11 +182,6 @@ static const double cycles_per_mac = 40, cycles_per_try = 10;
 
 static fc_status plan_reference(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
-    for (int e = 0; e < d->epilogue_count; ++e)
-        if (d->epilogue[e].kind == FC_POOL2X2) {
-            plan->reason = "a fused 2x2 pool is not supported yet";
-            return FC_UNSUPPORTED;
-        }
     plan->reason = "plain loops: takes everything, wins nothing";
     plan->cost = plan->macs * cycles_per_mac + 1000;
     if (d->pass == FC_BACKWARD_DATA) {

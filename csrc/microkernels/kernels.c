@@ -21,6 +21,8 @@
 
 #include "microkernels/depthwise_planes.h"
 
+#include "microkernels/leave.h"
+
 #include "microkernels/depthwise_pixels.h"
 
 extern const fc_kernels FC_NAME(fc_kernels);
@@ -61,6 +63,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .fft_multiply = FC_NAME(fc_fft_multiply),
     .fft_accumulate = FC_NAME(fc_fft_accumulate),
     .store_rows = FC_NAME(fc_store_rows),
+    .leave = FC_NAME(fc_leave),
+    .max2x2 = FC_NAME(fc_max2x2),
     .gather = FC_NAME(fc_gather),
     .scatter = FC_NAME(fc_scatter),
     .fill = FC_NAME(fc_fill),

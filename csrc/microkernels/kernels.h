@@ -139,6 +139,12 @@ typedef struct fc_kernels {
     int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */
     fc_outer_fn outer[FC_MAX_OUTER_VR][FC_MAX_OUTER_PR]; /* NULL where the tile does not fit the registers */
 
+    /* dst[i*dst_stride] = activation(src[i] + residual[i*residual_stride]), i < count; dst may be src */
+    void (*leave)(void *dst, int64_t dst_stride, const void *src, const void *residual, int64_t residual_stride,
+                  int64_t count, const fc_finish *finish);
+    /* dst[i*dst_stride] = the largest of top[2i], top[2i+1], bottom[2i], bottom[2i+1], i < count */
+    void (*max2x2)(void *dst, int64_t dst_stride, const void *top, const void *bottom, int64_t count);
+
     /* dst[i] = src[i*stride], dst[i*stride] = src[i], dst[i] = value, sum of src[0..count) */
     void (*gather)(void *dst, const void *src, int64_t stride, int64_t count);
     void (*scatter)(void *dst, int64_t stride, const void *src, int64_t count);

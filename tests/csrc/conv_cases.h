@@ -10,8 +10,8 @@ typedef struct conv_case {
     int64_t n, ic, oc, groups;
     int64_t in[3], kernel[3], stride[3], dilation[3], before[3], after[3];
     fc_border border;
-    double value; /* of the constant border */
-    int flip, bias, residual;
+    double value;                   /* of the constant border */
+    int flip, bias, residual, pool; /* pool: 2x2, forward only */
     fc_activation activation;
     double slope;
 } conv_case;
@@ -93,6 +93,22 @@ static const conv_case CONV_CASES[] = {
      .bias = 1,
      .residual = 1,
      .activation = FC_RELU6},
+    {"1x1 with residual", 2, 11, 21, 1, {1, 6, 9}, {1, 1, 1}, .bias = 1, .residual = 1, .activation = FC_RELU},
+    {"strided with residual", 1, 5, 9, 1, {1, 11, 12}, {1, 3, 3}, {1, 2, 2}, .residual = 1, .activation = FC_RELU},
+    {"3x3 pooled", 2, 5, 9, 1, {1, 13, 37}, {1, 3, 3}, .bias = 1, .pool = 1, .activation = FC_RELU},
+    {"3x3 pooled, rows in blocks",
+     1,
+     24,
+     40,
+     1,
+     {1, 30, 50},
+     {1, 3, 3},
+     .before = {0, 1, 1},
+     .after = {0, 1, 1},
+     .bias = 1,
+     .pool = 1},
+    {"1x1 pooled in depth", 1, 6, 5, 1, {2, 4, 6}, {1, 1, 1}, .pool = 1, .activation = FC_LEAKY_RELU, .slope = -0.5},
+    {"3x3 with residual, pooled", 1, 3, 4, 1, {1, 8, 11}, {1, 3, 3}, .residual = 1, .pool = 1, .activation = FC_RELU},
     {"3x3 leaky", 1, 6, 9, 1, {1, 8, 8}, {1, 3, 3}, .bias = 1, .activation = FC_LEAKY_RELU, .slope = 0.125},
     {"strided", 2, 5, 7, 1, {1, 15, 13}, {1, 3, 3}, {1, 2, 2}, .before = {0, 1, 1}, .after = {0, 1, 1}},
     {"stride beyond kernel", 1, 3, 4, 1, {1, 16, 17}, {1, 2, 2}, {1, 3, 4}},

@@ -20,8 +20,9 @@ typedef struct problem {
     fc_dtype type;
     view how;
     fc_conv_desc desc;
-    tensor x, w, y, residual, bias;
-    tensor *written;
+    tensor x, w, y, residual, bias, pooled;
+    tensor *written; /* shaped as all outputs or inputs */
+    tensor *result;  /* what the engine writes: the same, or pooled */
     answer want;
     double terms;
 } problem;
@@ -119,6 +120,21 @@ static double activated(const conv_case *row, double v) {
 
 static int64_t count(const tensor *t) { return t->size[0] * t->size[1] * t->size[2] * t->size[3] * t->size[4]; }
 
+/* In place: a pooled element comes after all that were read for it. */
+static void pool(problem *p) {
+    EACH(&p->pooled, n, c, d, h, w) {
+        int64_t index[5] = {n, c, d, h, w}, at = flat(&p->pooled, index);
+        double best = -INFINITY, magnitude = 0;
+        for (int i = 0; i < 4; ++i) {
+            int64_t from = flat(p->written, (int64_t[5]){n, c, d, 2 * h + i / 2, 2 * w + i % 2});
+            best = fmax(best, p->want.value[from]);
+            magnitude = fmax(magnitude, p->want.magnitude[from]);
+        }
+        p->want.value[at] = best;
+        p->want.magnitude[at] = magnitude;
+    }
+}
+
 static void solve(problem *p) {
     static const visitor visitors[] = {add_forward, add_backward_data, add_backward_weights};
     size_t elements = (size_t)count(p->written), channels = (size_t)count(&p->bias);
@@ -141,6 +157,7 @@ static void solve(problem *p) {
         p->want.value[at] = activated(p->row, p->want.value[at] + b + r);
         p->want.magnitude[at] += fabs(b) + fabs(r);
     }
+    if (p->result == &p->pooled) pool(p);
 }
 
 static void copy3(int64_t to[3], const int64_t from[3]) {
@@ -191,8 +208,12 @@ static void problem_make(problem *p, const conv_case *row, fc_pass pass, fc_dtyp
     p->bias = tensor_make(type, CHANNELS_FIRST, b_size);
     p->written = pass == FC_FORWARD ? &p->y : pass == FC_BACKWARD_DATA ? &p->x : &p->w;
     p->residual = tensor_make(type, how, p->written->size);
+    const int pools = row->pool && pass == FC_FORWARD;
+    int64_t pooled_size[5] = {row->n, row->oc, d->out[0], d->out[1] / 2, d->out[2] / 2};
+    p->pooled = tensor_make(type, how, pooled_size);
+    p->result = pools ? &p->pooled : p->written;
     memcpy(d->x_stride, p->x.stride, sizeof d->x_stride);
-    memcpy(d->y_stride, p->y.stride, sizeof d->y_stride);
+    memcpy(d->y_stride, pools ? p->pooled.stride : p->y.stride, sizeof d->y_stride);
     memcpy(d->w_stride, p->w.stride, sizeof d->w_stride);
     memcpy(d->residual_stride, p->residual.stride, sizeof d->residual_stride);
     if (pass != FC_BACKWARD_WEIGHTS) {
@@ -201,16 +222,17 @@ static void problem_make(problem *p, const conv_case *row, fc_pass pass, fc_dtyp
         if (row->activation)
             d->epilogue[d->epilogue_count++] =
                 (fc_epilogue){.kind = FC_ACTIVATE, .activation = row->activation, .parameter = row->slope};
+        if (pools) d->epilogue[d->epilogue_count++] = (fc_epilogue){.kind = FC_POOL2X2};
     }
-    tensor *all[] = {&p->x, &p->w, &p->y, &p->residual, &p->bias};
-    for (int i = 0; i < 5; ++i) tensor_random(all[i]);
+    tensor *all[] = {&p->x, &p->w, &p->y, &p->residual, &p->bias, &p->pooled};
+    for (int i = 0; i < 6; ++i) tensor_random(all[i]);
     solve(p);
-    for (int i = 0; i < 5; ++i) tensor_expect(all[i]);
+    for (int i = 0; i < 6; ++i) tensor_expect(all[i]);
 }
 
 static void problem_free(problem *p) {
-    tensor *all[] = {&p->x, &p->w, &p->y, &p->residual, &p->bias};
-    for (int i = 0; i < 5; ++i) tensor_free(all[i]);
+    tensor *all[] = {&p->x, &p->w, &p->y, &p->residual, &p->bias, &p->pooled};
+    for (int i = 0; i < 6; ++i) tensor_free(all[i]);
     free(p->want.value);
     free(p->want.magnitude);
     free(p->want.bias_value);
@@ -228,14 +250,14 @@ static double least_magnitude(const problem *p, const char *algorithm) {
 static void check_answer(const problem *p, const fc_conv_plan *plan) {
     double unit = epsilon(p->type) * (4 + 2 * sqrt(p->terms)), worst = 0, got = 0, want = 0;
     double least = least_magnitude(p, fc_conv_algorithm_name(fc_conv_plan_algorithm(plan)));
-    EACH(p->written, a, b, c, d, e) {
-        int64_t index[5] = {a, b, c, d, e}, at = flat(p->written, index);
-        double value = element(p->written, index), error = fabs(value - p->want.value[at]);
+    EACH(p->result, a, b, c, d, e) {
+        int64_t index[5] = {a, b, c, d, e}, at = flat(p->result, index);
+        double value = element(p->result, index), error = fabs(value - p->want.value[at]);
         error = error / (unit * fmax(p->want.magnitude[at], least) + 1e-300);
         if (!(error <= worst)) worst = isnan(error) ? INFINITY : error, got = value, want = p->want.value[at];
     }
     check(worst <= 1, "worst element is %.9g, not %.9g: %.3g tolerances off", got, want, worst);
-    check(tensor_intact(p->written), "wrote outside its output");
+    check(tensor_intact(p->result), "wrote outside its output");
     if (p->pass == FC_BACKWARD_WEIGHTS && p->row->bias) {
         double bias_unit = epsilon(p->type) * (4 + 2 * sqrt((double)count(&p->y) / (double)p->row->oc));
         for (int64_t o = 0; o < p->row->oc; ++o)
@@ -244,7 +266,7 @@ static void check_answer(const problem *p, const fc_conv_plan *plan) {
     }
     const tensor *all[] = {&p->x, &p->w, &p->y, &p->residual, &p->bias};
     for (int i = 0; i < 5; ++i)
-        if (all[i] != p->written && !(p->pass == FC_BACKWARD_WEIGHTS && i == 4))
+        if (all[i] != p->result && !(p->pass == FC_BACKWARD_WEIGHTS && i == 4))
             check(tensor_unchanged(all[i]), "changed an input");
 }
 
@@ -254,11 +276,11 @@ static fc_status execute(problem *p, const fc_conv_plan *plan, int threads, bool
     int64_t size[5] = {1, 1, 1, 1, bytes / 8 + 1};
     tensor workspace = tensor_make(FC_FLOAT64, CHANNELS_FIRST, size);
     bool gives_bias = p->pass == FC_BACKWARD_WEIGHTS ? p->row->bias : p->row->bias != 0;
-    tensor_forget(p->written);
+    tensor_forget(p->result);
     if (p->pass == FC_BACKWARD_WEIGHTS) tensor_forget(&p->bias);
     fc_conv_args args = {.x = tensor_data(&p->x),
                          .w = tensor_data(&p->w),
-                         .y = tensor_data(&p->y),
+                         .y = tensor_data(p->result == &p->pooled ? p->result : &p->y),
                          .bias = gives_bias ? tensor_data(&p->bias) : NULL,
                          .residual = p->row->residual ? tensor_data(&p->residual) : NULL,
                          .packed = packed,
@@ -307,11 +329,11 @@ static void run_algorithm(problem *p, int algorithm, fc_accuracy accuracy) {
     status = execute(p, plan, 1, false, NULL);
     check(status == FC_OK, "one thread: %s", fc_status_message(status));
     check_answer(p, plan);
-    tensor_expect(p->written);
+    tensor_expect(p->result);
     tensor_expect(&p->bias);
     status = execute(p, plan, 2, true, NULL);
     check(status == FC_OK, "two threads, given workspace: %s", fc_status_message(status));
-    check(tensor_unchanged(p->written), "two threads give other bits than one");
+    check(tensor_unchanged(p->result), "two threads give other bits than one");
     check(tensor_unchanged(&p->bias), "two threads give another db than one");
     fc_conv_plan_destroy(plan);
     if (p->pass != FC_BACKWARD_WEIGHTS) run_prepared(p, desc);
