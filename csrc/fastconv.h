@@ -32,6 +32,8 @@ typedef enum fc_layout { FC_CHANNELS_FIRST, FC_CHANNELS_LAST, FC_BLOCKED } fc_la
 typedef enum fc_border { FC_CONSTANT, FC_REFLECT, FC_SYMMETRIC, FC_EDGE, FC_WRAP } fc_border;
 typedef enum fc_accuracy { FC_DEFAULT, FC_STRICT, FC_FAST } fc_accuracy;
 typedef enum fc_activation { FC_IDENTITY, FC_RELU, FC_RELU6, FC_LEAKY_RELU } fc_activation;
+/* FC_POOL2X2: the largest of 2x2 outputs along height and width; the last step, forward only. y and its strides are
+ * then those of the pooled tensor of floor(out/2); desc.out stays the convolution's. */
 typedef enum fc_epilogue_kind { FC_BIAS, FC_SCALE, FC_RESIDUAL, FC_ACTIVATE, FC_POOL2X2 } fc_epilogue_kind;
 
 /* One step applied to the register tile before its only store; steps run in the order of the list. */

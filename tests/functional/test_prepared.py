@@ -101,6 +101,30 @@ def test_threads_and_arrays_of_the_call(case):
             op(x, workspace=np.empty(op.workspace_bytes - 1, np.uint8))
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("size", [(12, 10), (33, 47), (2, 3)])
+def test_pool(size, layout):
+    """A fused 2x2 pool gives the bits of the pool of the plain result, and never goes the reference's way."""
+    rng = np.random.default_rng(0)
+    shape = (2, 12, *size) if layout == "NCHW" else (2, *size, 12)
+    x = rng.standard_normal(shape).astype(np.float32)
+    weight, bias = rng.standard_normal((20, 12, 3, 3)).astype(np.float32), rng.standard_normal(20).astype(np.float32)
+    for activation in (None, "relu", ("leaky_relu", -0.5)):
+        op = fastconv.prepare_conv2d(x.shape, weight, bias, 1, 1, activation=activation, layout=layout, pool=2)
+        assert op.algorithm != "reference"
+        plain = fastconv.conv2d(x, weight, bias, 1, 1, activation=activation, layout=layout, algorithm=op.algorithm)
+        assert op(x).tobytes() == fastconv.max_pool2d(plain, 2, layout=layout).tobytes()
+
+
+def test_residuals_never_go_the_slow_way():
+    for kernel, padding, groups in ((1, 0, 1), (3, 1, 1), (3, 1, 32)):
+        op = fastconv.prepare_conv2d(
+            (1, 32, 14, 14), np.ones((32, 32 // groups, kernel, kernel), np.float32), None, 1, padding, 1, groups,
+            residual=True,
+        )  # fmt: skip
+        assert op.algorithm != "reference"
+
+
 def test_residual():
     rng = np.random.default_rng(0)
     x, weight, bias = (rng.standard_normal(s).astype(np.float32) for s in ((2, 6, 9, 8), (5, 6, 3, 3), (5,)))
