@@ -76,7 +76,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     const int64_t filter_blocks = fc_ceil_div(s->vectors, k->outer_vr);
     const int large = s->c.packed * (int64_t)k->element > fc_l2_bytes();
     const int64_t chunks = large && images * s->blocks < SHARE_BLOCKS ? filter_blocks : 1;
-    const int64_t wanted = fc_ceil_div(MIN_TASKS, images * s->blocks * fc_min(chunks, MIN_TASKS));
+    const int64_t wanted = fc_ceil_div(chunks > 1 ? SHARE_BLOCKS : MIN_TASKS, images * s->blocks * chunks);
     if (wanted > 1) {
         const int64_t rows = round_up(fc_ceil_div(MIN_OUTPUTS, s->columns), s->spread[HEIGHT]);
         const int64_t most = fc_max(row_blocks, s->outputs[HEIGHT] / rows);
@@ -130,20 +130,34 @@ static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d,
     return fc_blocked_plan_runs(s, index, k->lanes, d->kernel[DEPTH] * d->kernel[HEIGHT] * d->kernel[WIDTH]);
 }
 
-/* Cycles of one core where two vector multiply-adds are one cycle: rows in tiles of outputs, each with its loads and
- * stores of sums; copies in and out; weights once. */
+/* Cycles of one step of the sums of one output and vr vectors of filters: two multiply-adds each, but fewer than 8 sums
+ * wait for the adder. */
+static double step_cycles(const fc_kernels *k, int64_t vr, int64_t columns) {
+    int most = FC_MAX_OUTER_PR;
+    while (!k->outer[vr - 1][most - 1]) --most;
+    const double outputs = (double)columns / (double)fc_ceil_div(columns, most);
+    return (outputs * (double)vr < 8 ? 8 : outputs * (double)vr) / 2 / outputs;
+}
+
+/* Cycles of one core: the sums; their way out, longer where it transposes; filling the tiles; packing; the tasks. */
 static double cycles(const fc_blocked *s, const fc_kernels *k) {
     const fc_correlation *c = &s->c;
     const double images = (double)(c->n * c->groups), vectors = (double)s->vectors;
-    double total = 0, outputs = 1;
+    const int64_t tail = s->vectors % k->outer_vr;
+    double sums = 0, outputs = 1;
     for (int a = 0; a < FC_SPATIAL; ++a) outputs *= (double)s->outputs[a];
     for (int64_t i = 0; i < c->phases; ++i) {
         const fc_axis *const *axis = c->phase[i].source.axis;
-        const double pixels = (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs);
-        total += pixels * vectors * (double)s->phase[i].depth / 2;
+        const int64_t columns = fc_max(1, fc_min(s->segment_columns / s->spread[WIDTH], axis[WIDTH]->outputs));
+        double step = (double)(s->vectors / k->outer_vr) * step_cycles(k, k->outer_vr, columns);
+        if (tail) step += step_cycles(k, tail, columns);
+        sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
+                (double)s->phase[i].depth;
     }
-    const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * (double)s->blocks;
-    return images * (total + outputs * vectors * 4 + tile * 4) + (double)c->packed / k->lanes * 4;
+    const double out = c->dst_channel == 1 ? 3 : 8;
+    const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * 4, blocks = (double)s->blocks;
+    const double packed = (double)(c->groups * s->vectors * c->channels * s->taps) * 4;
+    return images * (sums + outputs * vectors * out + blocks * (tile + 300 * (double)s->chunks)) + packed;
 }
 
 fc_status fc_blocked_plan(fc_conv_plan *plan) {

@@ -190,7 +190,7 @@ static void FC_NAME(fc_pixels_in)(void *dst_, int64_t ld, const void *src_, int6
 /* Rows of mr tuples out of mr grids: the gradient of mr filters, point by point. */
 static void FC_NAME(fc_pack_grid)(void *dst_, int mr, const void *src_, int64_t m_stride, int64_t row_stride,
                                   int64_t rows, int64_t stride, int64_t columns) {
-    real *dst = dst_;
+    real *restrict dst = dst_;
     const real *src = src_;
     if (row_stride == columns * stride) {
         columns *= rows;
@@ -201,6 +201,9 @@ static void FC_NAME(fc_pack_grid)(void *dst_, int mr, const void *src_, int64_t 
             fc_tuples(dst, 8, src, m_stride, columns);
         } else if (stride == 1 && mr == 4) {
             fc_tuples(dst, 4, src, m_stride, columns);
+        } else if (stride == 1 && mr == 3) { /* pictures: a loop of constant width is vectorized */
+            for (int64_t i = 0; i < columns; ++i)
+                for (int m = 0; m < 3; ++m) dst[i * 3 + m] = src[i + m * m_stride];
         } else {
             for (int64_t i = 0; i < columns; ++i)
                 for (int m = 0; m < mr; ++m) dst[i * mr + m] = src[i * stride + m * m_stride];

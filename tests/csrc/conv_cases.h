@@ -288,6 +288,18 @@ static const conv_case CONV_CASES[] = {
     {"wrap", 2, 3, 4, 1, {1, 6, 7}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}, .border = FC_WRAP, .flip = 1},
     {"wrap, depthwise", 1, 8, 8, 8, {1, 6, 7}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}, .border = FC_WRAP},
     {"reflect, 3-D", 1, 2, 3, 1, {4, 4, 5}, {3, 3, 3}, .before = {1, 1, 1}, .after = {1, 1, 1}, .border = FC_REFLECT},
+    {"several pieces of channels", 1, 290, 19, 1, {1, 5, 6}, {1, 4, 4}, .before = {0, 1, 1}, .bias = 1},
+    {"row in several segments",
+     1,
+     3,
+     18,
+     1,
+     {1, 4, 260},
+     {1, 3, 3},
+     {1, 2, 1},
+     .before = {0, 1, 1},
+     .after = {0, 1, 1}},
+    {"filters shared out", 1, 40, 70, 1, {1, 9, 7}, {1, 3, 3}, {1, 2, 2}, .before = {0, 1, 1}, .after = {0, 1, 1}},
     {"flip", 1, 4, 5, 1, {1, 8, 9}, {1, 3, 2}, .flip = 1, .bias = 1},
 };
 
