@@ -154,7 +154,7 @@ static double cycles(const fc_blocked *s, const fc_kernels *k) {
         sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
                 (double)s->phase[i].depth;
     }
-    const double out = c->dst_channel == 1 ? 3 : 8;
+    const double out = c->dst_channel == 1 ? 3 : 7;
     const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * 4, blocks = (double)s->blocks;
     const double packed = (double)(c->groups * s->vectors * c->channels * s->taps) * 4;
     return images * (sums + outputs * vectors * out + blocks * (tile + 300 * (double)s->chunks)) + packed;
