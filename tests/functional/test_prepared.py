@@ -40,8 +40,8 @@ def both(case, dtype=np.float32, layout="first", bias=True, **options):
 
 
 def assert_same(op, got, plain, label=""):
-    """The bits of the plain call; Winograd's tiles may have another shape where the weights' transform is not paid."""
-    if op.algorithm.startswith("winograd"):
+    """The bits of the plain call; transformed tiles may have another size where the weights' transform is not paid."""
+    if op.algorithm.startswith(("winograd", "fft")):
         np.testing.assert_allclose(
             got, plain, rtol=0, atol=1e-5 * max(1.0, np.abs(plain).max(initial=0)), err_msg=label
         )
