@@ -99,7 +99,7 @@ POINTWISE = {"pointwise", "large-pointwise", "grouped-pointwise", "3d-pointwise"
 WINOGRAD = {"3x3", "3x3-valid", "dilated", "grouped", "border-wrap", "large-3x3", "large-one-image"}
 MANY_CHANNELS = {"large-flat-rows", "large-small-maps", "large-tiles-of-six", "few-tiles-many-channels"}
 DEPTHWISE = {"depthwise", "depthwise-strided", "depthwise-dilated", "large-depthwise", "1d-depthwise", "3d-depthwise"}
-FFT = {"signal-65", "signals-513", "image-15x15", "image-31x31", "volume-7x7x7", "large-7x7", "3x3", "1d", "grouped"}
+FFT = {"signal-65", "signals-513", "image-15x15", "image-31x31", "volume-7x7x7", "large-7x7", "3x3", "grouped"}
 STENCIL = {"depthwise", "depthwise-dilated", "1d-depthwise", "3d-depthwise", "single-channel", "image-7x7"}
 SERVES = {
     "reference": {"forward": EVERYTHING, "backward_data": EVERYTHING, "backward_weights": EVERYTHING},

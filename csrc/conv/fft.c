@@ -17,7 +17,7 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 
-enum { MOST_POINTS = 512, PACK_PARTS = 8, MOST_BATCH = 8, MIN_TASKS = 8 };
+enum { MOST_POINTS = 512, PACK_PARTS = 8, MOST_BATCH = 8, MIN_TASKS = 8, LEAST_TERMS = 24 };
 
 typedef struct fft_plan {
     fc_correlation c;
@@ -173,6 +173,8 @@ static fc_status plan_fft(fc_conv_plan *plan) {
     const fc_kernels *k = plan->kernels;
     const fc_phase *phase = &s->c.phase[0];
     const fc_source *source = &phase->source;
+    if (d->accuracy != FC_FAST && s->c.channels * phase->taps < LEAST_TERMS)
+        return refuse(plan, "so few products that a plain sum is much more exact");
     int transformed[FC_SPATIAL];
     for (int a = 0; a < FC_SPATIAL; ++a) {
         s->reach[a] = source->axis[a]->reach;
