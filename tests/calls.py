@@ -30,6 +30,7 @@ TOLERANCE = {
     "winograd2": 4.0,
     "winograd4": 16.0,
     "winograd6": 100.0,
+    "winograd_weights": 16.0,
 }
 # Options without which an algorithm refuses.
 NEEDS = {"winograd4": {"accuracy": "fast"}, "winograd6": {"accuracy": "fast"}}
@@ -101,7 +102,9 @@ def magnitude(pass_name, x, weight, dy, o):
 
 def error_scale(algorithm, magnitudes):
     """What an algorithm's errors are proportional to: transformed tiles spread errors over neighbouring outputs."""
-    return np.full_like(magnitudes, magnitudes.max(initial=0)) if algorithm.startswith(("winograd", "fft")) else magnitudes
+    return (
+        np.full_like(magnitudes, magnitudes.max(initial=0)) if algorithm.startswith(("winograd", "fft")) else magnitudes
+    )
 
 
 def assert_within(actual, expected, scale, units, message):

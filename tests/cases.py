@@ -171,6 +171,8 @@ LARGE = [
     _case("few-tiles-many-channels", 1, (160, 200), (6, 7), 3, padding=1),
     _case("large-two-points", 2, (32, 32), (2, 42), 3, padding=1),
     _case("5x5", 1, (17, 18), (11, 13), 5, padding=2),
+    _case("5x5-many-tiles", 2, (17, 18), (11, 13), 5, padding=2),
+    _case("large-tiles", 1, (3, 4), (260, 270), 3, padding=1),
     _case("3x1", 2, (17, 5), (11, 7), (3, 1), padding=(1, 0)),
     _case("3d-one-depth", 1, (5, 18), (3, 9, 8), (1, 3, 3), padding=(1, 1, 1), stride=(2, 1, 1)),
     _case("large-dilated", 1, (20, 18), (17, 30), 3, padding=2, dilation=(2, 3)),

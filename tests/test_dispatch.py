@@ -112,6 +112,10 @@ SERVES = {
         "backward_data": WINOGRAD | {"1d", "5x5"},
     },
     "winograd6": {"forward": MANY_CHANNELS, "backward_data": MANY_CHANNELS},
+    "winograd_weights": {
+        "backward_weights": WINOGRAD - {"dilated"}
+        | {"1d", "1x3", "3x1", "5x5-many-tiles", "3d-one-depth", "large-tiles"}
+    },
     "pointwise": {"forward": POINTWISE | {"pointwise-strided"}, "backward_data": POINTWISE},
     "fft": {"forward": FFT, "backward_data": FFT},
     "stencil": {"forward": STENCIL, "backward_data": STENCIL | {"depthwise-strided"}},

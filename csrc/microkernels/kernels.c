@@ -17,6 +17,7 @@
 #include "microkernels/pool.h"
 #include "microkernels/stencil.h"
 #include "microkernels/winograd.h"
+#include "microkernels/winograd_weights.h"
 #include "microkernels/product.h"
 
 #include "microkernels/depthwise_planes.h"
@@ -81,6 +82,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .unpack = FC_NAME(fc_unpack),
     .add = FC_NAME(fc_add),
     .winograd = FC_WINOGRAD_TABLE,
+    .winograd_weights = FC_WINOGRAD_WEIGHTS_TABLE,
     .depthwise =
         {
             .plane = FC_PLANE_TABLE,

@@ -34,8 +34,9 @@ typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *of
                                int64_t count, const fc_finish *finish);
 
 /* outer[vr-1][pr-1]: c[p*ldc + l] (+)= sum_{k<depth} src[off[k] + p*step] * w[k*vr*lanes + l],  p < pr, l < vr*lanes.
- * first: start from zero instead of c. step: the distance between neighbouring outputs in the source: 1 (a tile with
- * channels first), lanes (a lane tile), the number of channels (channels last, in place), or a multiple. */
+ * first > 0: start from zero instead of c; < 0: start from zero and add c at the end, which rounds less where sums are
+ * long. step: the distance between neighbouring outputs in the source: 1 (a tile with channels first), lanes (a lane
+ * tile), the number of channels (channels last, in place), or a multiple. */
 typedef void (*fc_outer_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w, void *c,
                             int64_t ldc, int first);
 
@@ -108,6 +109,15 @@ typedef struct fc_winograd_kernels {
     void (*taps_points)(void *u, int64_t point_stride, int64_t ld, const void *src, const int32_t *tap, int64_t step,
                         int64_t channels);
 } fc_winograd_kernels;
+
+/* The transforms of the gradient (winograd_weights.h) for the same kinds of tiles; NULL where there are none. */
+typedef struct fc_winograd_weights_kernels {
+    /* m[point*point_stride + t*step]: the tile of gradients that starts at src[t * outputs[1] * lanes],  t < tiles */
+    void (*gradient)(void *m, int64_t point_stride, int64_t step, const void *src, int64_t pitch, int64_t tiles);
+    /* dst[tap*tap_stride + c*step] from the points u[point*point_stride + c*ld],  c < channels */
+    void (*products)(void *dst, int64_t tap_stride, int64_t step, const void *u, int64_t point_stride, int64_t ld,
+                     int64_t channels);
+} fc_winograd_weights_kernels;
 
 typedef struct fc_kernels {
     const char *isa;
@@ -186,6 +196,7 @@ typedef struct fc_kernels {
     void (*add)(void *dst, int64_t stride, const void *src, int64_t count);
 
     fc_winograd_kernels winograd[FC_WINOGRAD_TILES];
+    fc_winograd_weights_kernels winograd_weights[FC_WINOGRAD_TILES];
     /* depthwise section: leaf kernels that read the caller's tensors in place */
     fc_depthwise_kernels depthwise;
 

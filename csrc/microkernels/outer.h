@@ -54,7 +54,10 @@ static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, co
 #pragma GCC unroll 14
     for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
-        for (int x = 0; x < vr; ++x) vstore(c + p * ldc + x * VLANES, acc[p][x]);
+        for (int x = 0; x < vr; ++x) {
+            real *to = c + p * ldc + x * VLANES;
+            vstore(to, first < 0 ? vadd(vload(to), acc[p][x]) : acc[p][x]);
+        }
     }
 }
 

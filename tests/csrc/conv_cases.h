@@ -70,6 +70,8 @@ static const conv_case CONV_CASES[] = {
     {"5x5", 1, 5, 17, 1, {1, 8, 9}, {1, 5, 5}, .before = {0, 2, 2}, .after = {0, 2, 2}, .activation = FC_RELU},
     {"3x1", 1, 5, 6, 1, {1, 9, 4}, {1, 3, 1}, .before = {0, 1, 0}, .after = {0, 1, 0}},
     {"1x3", 1, 5, 6, 1, {1, 3, 19}, {1, 1, 3}, .before = {0, 0, 1}, .after = {0, 0, 1}, .bias = 1},
+    {"5x5 of many tiles", 3, 17, 33, 1, {1, 11, 9}, {1, 5, 5}, .before = {0, 2, 2}, .after = {0, 2, 2}, .bias = 1},
+    {"1x1 of many filters", 2, 34, 70, 1, {1, 9, 5}, {1, 1, 1}, {1, 1, 1}, .bias = 1},
     {"3x3 wide row", 1, 4, 5, 1, {1, 3, 70}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}},
     {"3x3, rows of several strips",
      1,

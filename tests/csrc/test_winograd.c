@@ -91,6 +91,7 @@ static void check_identity(const filtering *f) {
 
 typedef struct bench {
     const fc_winograd_kernels *w;
+    const fc_winograd_weights_kernels *gradient;
     fc_dtype type;
     int lanes, points;
     filtering axis[2];
@@ -133,13 +134,37 @@ static void check_transforms(const bench *t) {
         }
 }
 
+/* The gradient's transforms are the transposes of A^T and G. */
+static void check_gradient(const bench *t) {
+    const filtering *h = &t->axis[0], *w = &t->axis[1];
+    for (int i = 0; i < h->outputs; ++i)
+        for (int j = 0; j < w->outputs; ++j) {
+            impulse(t, i * w->outputs + j);
+            t->gradient->gradient(t->out, t->lanes, t->points * t->lanes, t->in, w->outputs, 1);
+            for (int p = 0; p < t->points; ++p)
+                expect(t, p, value(h->a[i][p / w->points]) * value(w->a[j][p % w->points]), "gradient");
+        }
+    for (int p = 0; p < t->points; ++p) {
+        const int y = p / w->points, x = p % w->points;
+        impulse(t, p);
+        t->gradient->products(t->out, t->lanes, 0, t->in, t->lanes, 0, 1);
+        for (int i = 0; i < h->taps * w->taps; ++i)
+            expect(t, i, value(h->g[y][i / w->taps]) / h->divisor[y] * value(w->g[x][i % w->taps]) / w->divisor[x],
+                   "products");
+    }
+}
+
 void test_winograd(void) {
     for (int isa = 0; isa < fc_isa_count(); ++isa) {
         if (!fc_isa_supported(isa)) continue;
         for (fc_dtype type = FC_FLOAT32; type <= FC_FLOAT64; ++type)
             for (int kind = 0; kind < FC_WINOGRAD_TILES; ++kind) {
                 const fc_kernels *k = fc_kernels_for(isa, type);
-                bench t = {.w = &k->winograd[kind], .type = type, .lanes = k->lanes, .points = 1};
+                bench t = {.w = &k->winograd[kind],
+                           .gradient = &k->winograd_weights[kind],
+                           .type = type,
+                           .lanes = k->lanes,
+                           .points = 1};
                 doing("%s f%d, tile %d", fc_isa_name(isa), type == FC_FLOAT32 ? 32 : 64, kind);
                 for (int a = 0; a < 2; ++a) {
                     t.axis[a] = t.w->taps[a] == 1 ? identity() : derive(t.w->outputs[a], t.w->taps[a]);
@@ -149,6 +174,7 @@ void test_winograd(void) {
                 t.in = malloc(MOST * MOST * MOST_LANES * sizeof(double));
                 t.out = malloc(MOST * MOST * MOST_LANES * sizeof(double));
                 check_transforms(&t);
+                if (t.gradient->gradient) check_gradient(&t);
                 free(t.in);
                 free(t.out);
             }
