@@ -71,8 +71,8 @@ fc_status fc_set_threads(int count); /* count >= 1 */
  * recycled ones, so the pool's size is that of the largest calls, not of the number of shapes seen. */
 void *fc_scratch_acquire(size_t bytes);
 void fc_scratch_release(void *block);
-int64_t fc_scratch_bytes(void);      /* bytes the scratch pool holds for the next calls */
-void fc_scratch_trim(void);          /* gives them back */
+int64_t fc_scratch_bytes(void); /* bytes the scratch pool holds for the next calls */
+void fc_scratch_trim(void);     /* gives them back */
 
 /* What this machine does at best, measured in about 10 ms with the active ISA; threads <= 0 means fc_threads().
  * multiply_adds: of single elements a second, in registers. copy: bytes read and written a second by a copy of `bytes`

@@ -9,16 +9,16 @@
 #include "microkernels/copy.h"
 #include "microkernels/corr.h"
 #include "microkernels/dot.h"
-#include "microkernels/lanes_copy.h"
 #include "microkernels/fft.h"
+#include "microkernels/lanes_copy.h"
 #include "microkernels/ops.h"
 #include "microkernels/outer.h"
 #include "microkernels/peak.h"
 #include "microkernels/pool.h"
+#include "microkernels/product.h"
 #include "microkernels/stencil.h"
 #include "microkernels/winograd.h"
 #include "microkernels/winograd_weights.h"
-#include "microkernels/product.h"
 
 #include "microkernels/depthwise_planes.h"
 
