@@ -24,12 +24,14 @@ from naive import Conv, numpy_conv
 from turns import REST, Process, close_all, take_turns
 
 import fastconv
+from fastconv.functional import _peaks
 
 LEAST_TURNS = 5
 # Largest error in units of the largest output: float32 sums of Winograd and FFT kernels of all libraries stay below.
 TOLERANCE = 1e-4
 LONG = 1e-3
 HALF = 4e-4
+ROOFLINE, DEPTHWISE = 0.6, 1.2
 
 
 @dataclass
@@ -58,6 +60,15 @@ class Row:
         """Share of the measured FMA peak, taps on padding not counted."""
         return 2e-9 * real_multiply_adds(self.layer) / self.ours(contest) / self.peak if self.peak else float("nan")
 
+    def roofline(self, contest: Contest, threads: int) -> float:
+        """Share of the speed that the FMA peak, and a copy of what the layer reads and writes, allow."""
+        layer = self.layer
+        moved = (
+            4 * layer.n * (layer.channels * layer.height * layer.width + layer.filters * layer.out[0] * layer.out[1])
+        )
+        least = max(2e-9 * real_multiply_adds(layer) / self.peak, 1e-9 * moved / _peaks.copy_gb_per_s(moved, threads))
+        return least / self.ours(contest)
+
 
 def real_multiply_adds(layer: Conv) -> int:
     """Multiply-adds of taps that fall on the image."""
@@ -79,14 +90,22 @@ def chosen(goal: Goal, row: Row, contest: Contest) -> bool:
         "inner": layer.channels > 3,
         "first": layer.channels <= 3,
         "dense": dense,
+        "depthwise": layer.depthwise,
         "long": dense and row.ours(contest) > LONG / 2,
         "peak": dense and layer.channels >= 32 and layer.filters >= 32 and row.ours(contest) > HALF,
     }[goal.rows]
 
 
-def judge(goal: Goal, rows: list[Row], contest: Contest) -> dict[str, Any] | None:
+def figure_of(goal: Goal, row: Row, contest: Contest, threads: int) -> float:
+    """What the goal is a bound on: the ratio, or for depthwise layers the nearer of two bounds, at 1 when reached."""
+    if goal.figure == "depthwise":
+        return max(row.roofline(contest, threads) / ROOFLINE, row.ratio(contest) / DEPTHWISE)
+    return row.ratio(contest)
+
+
+def judge(goal: Goal, rows: list[Row], contest: Contest, threads: int) -> dict[str, Any] | None:
     """The figure that a goal asks for, or None if it speaks of no row."""
-    ratios = {row.name: row.ratio(contest) for row in rows if chosen(goal, row, contest)}
+    ratios = {row.name: figure_of(goal, row, contest, threads) for row in rows if chosen(goal, row, contest)}
     if not ratios:
         return None
     bound = goal.mean if goal.mean is not None else goal.each
@@ -180,7 +199,7 @@ def run_contest(
     return rows, versions
 
 
-def show(contest: Contest, rows: list[Row]) -> list[dict[str, Any]]:
+def show(contest: Contest, rows: list[Row], threads: int) -> list[dict[str, Any]]:
     """Print the table of a contest and what became of its goals."""
     print(f"\n## {contest.name}: {contest.title}\n")
     rivals = [r.name for r in contest.rivals if any(r.name in row.seconds for row in rows)]
@@ -196,7 +215,7 @@ def show(contest: Contest, rows: list[Row]) -> list[dict[str, Any]]:
     show_table([*heads, *(["ratio"] if rivals else [])], lines)
     if rivals and rows:
         print(f"geometric mean of {len(rows)} rows: {geometric_mean(row.ratio(contest) for row in rows):.3f}")
-    verdicts = [verdict for goal in contest.goals if (verdict := judge(goal, rows, contest))]
+    verdicts = [verdict for goal in contest.goals if (verdict := judge(goal, rows, contest, threads))]
     for verdict in verdicts:
         word = "reached" if verdict["reached"] else "MISSED"
         below = f"; below: {', '.join(verdict['below'])}" if verdict["below"] else ""
@@ -250,7 +269,7 @@ def main() -> None:
     results = []
     for contest in (contest for contest in CONTESTS if contest.name in arguments.contests):
         rows, versions = run_contest(contest, layers, arguments, peak)
-        verdicts = show(contest, rows)
+        verdicts = show(contest, rows, arguments.threads)
         results.append(
             {
                 "name": contest.name,

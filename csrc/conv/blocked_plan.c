@@ -96,7 +96,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
  * outputs leave a few rows, or a part of a row, at a time. */
 static void choose_sums(fc_blocked *s, const fc_kernels *k) {
     const int64_t channel_bytes = s->taps * fc_min(k->outer_vr, s->vectors) * k->lanes * (int64_t)k->element;
-    const int64_t pieces = fc_ceil_div(s->c.channels * channel_bytes, fc_l2_bytes() / 2);
+    const int64_t pieces = fc_max(1, fc_ceil_div(s->c.channels * channel_bytes, fc_l2_bytes() / 2)); /* no tap: 0 */
     s->piece = fc_min(s->c.channels, round_up(fc_ceil_div(s->c.channels, pieces), s->pitch));
     s->pieces = fc_ceil_div(s->c.channels, s->piece);
     s->group_rows = s->rows;

@@ -154,7 +154,8 @@ static double cycles(const ww_plan *s, const fc_conv_desc *d) {
     const double products = points * channels * out * (tiles * (1.1 + 4.0 / (double)s->call_tiles) + 4);
     const double transforms = tiles * (in * (points * 6 + positions * 10) + out * (points * 5 + positions * 10));
     const double ends = channels * out * (points * 4 + (double)s->taps * 10);
-    return (double)d->groups * (products + transforms + ends) / 2 + 4000 * (double)(s->blocks + 1);
+    const double passes = tiles * points * (in + out) * 8; /* V and M on their way through L3 */
+    return (double)d->groups * (products + transforms + ends + passes) / 2 + 4000 * (double)(s->blocks + 1);
 }
 
 static fc_status plan_ww(fc_conv_plan *plan) {

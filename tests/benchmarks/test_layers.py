@@ -54,11 +54,11 @@ def test_goals_are_judged_by_the_fastest_rival():
     small = Conv(1, 16, 8, 8, 16, 3, 1, 1, 1)
     rows = [row("a", small, ours=1.0, slow=4.0, fast=2.0), row("b", small, ours=1.0, slow=0.5, fast=8.0)]
     assert [r.ratio(contest) for r in rows] == [2.0, 0.5]
-    each = bench_layers.judge(Goal("each", "3x3", each=0.95), rows, contest)
+    each = bench_layers.judge(Goal("each", "3x3", each=0.95), rows, contest, 1)
     assert each["figure"] == 0.5 and not each["reached"] and each["below"] == ["b"]
-    mean = bench_layers.judge(Goal("mean", "all", mean=1.0), rows, contest)
+    mean = bench_layers.judge(Goal("mean", "all", mean=1.0), rows, contest, 1)
     assert mean["figure"] == pytest.approx(1.0) and mean["rows"] == 2
-    assert bench_layers.judge(Goal("none", "1x1", mean=1.0), rows, contest) is None
+    assert bench_layers.judge(Goal("none", "1x1", mean=1.0), rows, contest, 1) is None
 
 
 def test_every_goal_speaks_of_some_layer():

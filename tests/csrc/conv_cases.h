@@ -114,6 +114,7 @@ static const conv_case CONV_CASES[] = {
     {"3x3 leaky", 1, 6, 9, 1, {1, 8, 8}, {1, 3, 3}, .bias = 1, .activation = FC_LEAKY_RELU, .slope = 0.125},
     {"strided", 2, 5, 7, 1, {1, 15, 13}, {1, 3, 3}, {1, 2, 2}, .before = {0, 1, 1}, .after = {0, 1, 1}},
     {"stride beyond kernel", 1, 3, 4, 1, {1, 16, 17}, {1, 2, 2}, {1, 3, 4}},
+    {"only padding is read", 2, 17, 18, 1, {1, 1, 1}, {1, 1, 1}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}},
     {"11x11 stride 4", 1, 3, 17, 1, {1, 31, 31}, {1, 11, 11}, {1, 4, 4}, .bias = 1},
     {"dilated", 1, 4, 6, 1, {1, 12, 14}, {1, 3, 3}, .dilation = {1, 2, 3}, .before = {0, 2, 3}, .after = {0, 2, 3}},
     {"dilated and strided", 2, 3, 5, 1, {1, 17, 18}, {1, 3, 2}, {1, 2, 3}, {1, 3, 4}, {0, 3, 1}, {0, 2, 4}},
