@@ -20,12 +20,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, describe_machine, geometric_mean, read_shapes, show_machine, write_json
+from common import (
+    HERE,
+    check_target,
+    describe_machine,
+    geometric_mean,
+    read_shapes,
+    show_machine,
+    worker_environment,
+    write_json,
+)
 
 import fastconv
 
 REST = 0.2
-PEERS = ("opencv", "scipy", "numpy")
+PEERS = {"opencv": "cv2", "scipy": "scipy", "numpy": "numpy"}
+# (operation, call of a peer) -> least ratio of each row, least geometric mean
+GOALS = {
+    ("filter2d", "opencv filter2D"): (1.0, 1.2),
+    ("filter2d", "scipy convolve2d"): (None, 20.0),
+    ("filter2d", "scipy fftconvolve"): (1.0, None),
+    ("filter2d", "scipy oaconvolve"): (1.0, None),
+    ("filter1d", "numpy convolve"): (1.0, 3.0),
+    ("filter1d", "scipy oaconvolve"): (1.0, None),
+}
 Row = dict[str, Any]
 
 
@@ -35,7 +53,10 @@ class Library:
     def __init__(self, name: str, python: str) -> None:
         self.name = name
         command = [python, str(HERE / "filter_calls.py"), name]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = worker_environment(name)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -115,29 +136,49 @@ def show(rows: list[Row]) -> None:
             means.setdefault((row["operation"], name), []).append(ms / slowest)
         print(f"{row['name']:<12} {', '.join(cells)}")
     for (operation, name), ratios in means.items():
-        print(f"{operation}, {name}: mean {geometric_mean(ratios):.2f}x, least {min(ratios):.2f}x, {len(ratios)} rows")
+        least, mean = GOALS.get((operation, name), (None, None))
+        reached = min(ratios) >= (least or 0) and geometric_mean(ratios) >= (mean or 0)
+        wanted = ", ".join(
+            [f"each at least {least}"] * (least is not None) + [f"mean at least {mean}"] * (mean is not None)
+        )
+        verdict = f"; {wanted}: {'reached' if reached else 'MISSED'}" if wanted else ""
+        figures = f"mean {geometric_mean(ratios):.2f}x, least {min(ratios):.2f}x, {len(ratios)} rows"
+        print(f"{operation}, {name}: {figures}{verdict}")
+
+
+def installed(python: str, module: str) -> bool:
+    """Whether an interpreter can import it."""
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers-python", default=sys.executable, metavar="PYTHON")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads())
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each turn of each call")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows of shapes/filters.txt")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
     arguments = parser.parse_args()
+    shapes = [row for row in read_shapes("filters") if not arguments.only or row[1] in arguments.only]
+    if not shapes or arguments.turns < 1 or arguments.threads < 1:
+        parser.error("--only must name rows of shapes/filters.txt, --turns and --threads must be at least 1")
+    check_target(parser, arguments.json)
+    if not installed(arguments.peers_python, PEERS["scipy"]):
+        parser.error(f"{arguments.peers_python} has no scipy, which checks the results: see --peers-python")
     head = describe_machine(arguments.threads)
     show_machine(head)
     libraries = [Library("fastconv", sys.executable)]
-    libraries += [Library(name, arguments.peers_python) for name in arguments.peers]
+    for name in arguments.peers:
+        if installed(arguments.peers_python, PEERS[name]):
+            libraries.append(Library(name, arguments.peers_python))
+        else:
+            print(f"# {name} is left out: it is not installed")
     oracle = Library("oracle", arguments.peers_python)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for operation, name, numbers in read_shapes("filters"):
-            if arguments.only and name not in arguments.only:
-                continue
+        for operation, name, numbers in shapes:
             row = prepare(Path(folder), operation, name, numbers, arguments.threads)
             calls = check(row, oracle, libraries)
             row["ms"] = measure(row, calls, arguments.turns, arguments.seconds)

@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, describe_machine, geometric_mean, read_shapes, show_machine, show_table, write_json
+from common import (
+    HERE,
+    check_target,
+    describe_machine,
+    geometric_mean,
+    read_shapes,
+    show_machine,
+    show_table,
+    write_json,
+)
 from contests import CONTESTS, Contest, Goal
 from naive import Conv, numpy_conv
 from turns import REST, Process, close_all, take_turns
@@ -108,6 +117,12 @@ def judge(goal: Goal, rows: list[Row], contest: Contest, threads: int) -> dict[s
     ratios = {row.name: figure_of(goal, row, contest, threads) for row in rows if chosen(goal, row, contest)}
     if not ratios:
         return None
+    if goal.at_most is not None:
+        below = sorted(name for name, ratio in ratios.items() if ratio < 1)
+        return {
+            "goal": goal.text, "figure": len(below), "rows": len(ratios), "reached": len(below) <= goal.at_most,
+            "below": below,
+        }  # fmt: skip
     bound = goal.mean if goal.mean is not None else goal.each
     assert bound is not None
     figure = geometric_mean(ratios.values()) if goal.mean is not None else min(ratios.values())
@@ -257,7 +272,19 @@ def parse() -> argparse.Namespace:
     for name in ("threads", "turns"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
+    check_target(parser, arguments.json)
+    check_target(parser, arguments.chart)
     return arguments
+
+
+def peak_of(contest: Contest, threads: int, peak: float) -> float:
+    """The FMA peak of our contestant's type and threads; NaN for an instruction set that is not the active one."""
+    dtype = np.dtype(contest.ours.options.get("dtype", "float32"))
+    if contest.ours.environment:
+        return float("nan")
+    if dtype == np.float32 and contest.ours.threads in (None, threads):
+        return peak
+    return _peaks.peak_gflops(dtype, contest.ours.threads or threads) or float("nan")
 
 
 def main() -> None:
@@ -268,7 +295,7 @@ def main() -> None:
     peak = float(head.get("peak_gflops", 0.0))
     results = []
     for contest in (contest for contest in CONTESTS if contest.name in arguments.contests):
-        rows, versions = run_contest(contest, layers, arguments, peak)
+        rows, versions = run_contest(contest, layers, arguments, peak_of(contest, arguments.threads, peak))
         verdicts = show(contest, rows, arguments.threads)
         results.append(
             {

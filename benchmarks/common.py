@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -59,6 +60,23 @@ def measure_peak(threads: int) -> dict[str, float]:
         "copy_gb_per_s": _peaks.copy_gb_per_s(BEYOND_CACHES, threads),
     }
     return {name: round(value, 1) for name, value in measured.items() if value}
+
+
+def worker_environment(library: str, threads: int | None = None, **extra: str) -> dict[str, str]:
+    """For a process of one library: as many threads as all, fastconv of this tree without a user's tune file."""
+    env = {**os.environ, "FASTCONV_TUNE": "0"}
+    if threads is not None:
+        env["OMP_NUM_THREADS"] = str(threads)
+    if library == "fastconv":
+        entries = [str(Path(fastconv.__file__).parents[1]), env.get("PYTHONPATH", "")]
+        env["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry)
+    return {**env, **extra}
+
+
+def check_target(parser: argparse.ArgumentParser, path: str | None) -> None:
+    """Refuse a result file that could not be written, before anything is measured."""
+    if path not in (None, "-") and not Path(path).absolute().parent.is_dir():
+        parser.error(f"{path}: there is no folder {Path(path).absolute().parent}")
 
 
 def blas() -> str:

@@ -15,9 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from common import HERE
-
-import fastconv
+from common import HERE, worker_environment
 
 REST = 0.2
 
@@ -26,15 +24,12 @@ class Process:
     """One layer_worker.py; `missing` says why it could not start."""
 
     def __init__(self, library: str, python: str, threads: int, environment: dict[str, str]) -> None:
-        env = {**os.environ, "OMP_NUM_THREADS": str(threads), **environment}
+        env = worker_environment(library, threads, **environment)
         if library == "fastconv":
-            entries = [str(Path(fastconv.__file__).parents[1]), env.get("PYTHONPATH", "")]
-            env["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry)
             python = sys.executable
         command = [python, str(HERE / "layer_worker.py"), library, str(threads)]
-        self.log: Any = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
         )
         hello = self._read()
         self.missing: str | None = hello.get("missing") or hello.get("error")
@@ -87,7 +82,7 @@ def take_turns(
             answer = process.ask(do="time", seconds=seconds)
             stolen = max(stolen, (_used(processes, name) - before) / (time.perf_counter() - start))
             if "median" not in answer:
-                raise SystemExit(f"bench_layers: {name} failed while it was timed: {answer.get('error')}")
+                raise SystemExit(f"{name} failed while it was timed: {answer.get('error')}")
             medians[name].append(answer["median"])
     return medians, stolen
 

@@ -98,3 +98,17 @@ def test_the_chart_is_drawn(tmp_path):
     path = Path(tmp_path, "chart.png")
     draw({"machine": machine, "contests": [contest]}, str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("layers", ["--turns", "0"], "--turns"),
+        ("layers", ["--json", "/nonexistent/folder/x.json"], "there is no folder"),
+        ("filters", ["--only", "nonsense"], "--only"),
+        ("filters", ["--turns", "0"], "--turns"),
+    ],
+)
+def test_bad_options_are_refused_before_measuring(name, options, words, capfd):
+    assert main(["bench", name, *options]) == 2
+    assert words in capfd.readouterr().err

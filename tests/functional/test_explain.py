@@ -228,3 +228,13 @@ def test_fft_says_what_it_spreads():
     assert "NaN" in str(default) and "rounding errors" in str(default)
     assert not strict.notes
     assert "spread" in next(row.reason for row in strict.candidates if row.name == "fft")
+
+
+def test_what_blocked_leaves_out_is_said():
+    shapes = (1, 64, 8, 8), (64, 64, 3, 3)
+    padded = fastconv.explain_conv2d(*shapes, padding=1, algorithm="blocked")
+    assert any("padding" in note for note in padded.notes)
+    assert not fastconv.explain_conv2d(*shapes, algorithm="blocked").notes
+    assert not fastconv.explain_conv2d(*shapes, padding=1, algorithm="blocked", accuracy="strict").notes
+    weights = fastconv.explain_conv2d(*shapes, pass_name="backward_weights", algorithm="winograd_weights")
+    assert any("NaN" in note for note in weights.notes)

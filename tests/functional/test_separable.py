@@ -104,3 +104,14 @@ def test_scratch_is_given_back():
     for _ in range(20):
         fastconv.apply_filter(IMAGE, filters.box(9), separable=True)
     assert _engine.scratch_bytes() == held
+
+
+@pytest.mark.parametrize("shape", [(60, 70), (600, 700)])
+@pytest.mark.parametrize("kernel", ["sobel", np.ones((15, 15), np.float32)])
+def test_out_may_not_be_the_image(shape, kernel):
+    """Two passes and stacks of kernels read the image again after their first result."""
+    image = np.random.default_rng(0).random(shape, dtype=np.float32)
+    before = image.copy()
+    with pytest.raises(ValueError, match="out"):
+        fastconv.apply_filter(image, kernel, out=image)
+    assert (image == before).all()

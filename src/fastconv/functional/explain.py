@@ -21,7 +21,7 @@ PASSES = ("forward", "backward_data", "backward_weights")
 # Rows that, unless strict, let a NaN or an infinity touch outputs whose window does not hold it: backward_weights
 # runs over the pixels between rows with a gradient of zero, Winograd's sums mix the inputs of a tile, and
 # Fourier transforms those of a pair of tiles.
-SPREADING = {("backward_weights", "direct")}
+SPREADING = {("backward_weights", "direct"), ("backward_weights", "winograd_weights")}
 SPREADING |= {(name, f"winograd{tile}") for name in ("forward", "backward_data") for tile in (2, 4, 6)}
 SPREADING |= {("forward", "fft"), ("backward_data", "fft")}
 
@@ -36,6 +36,7 @@ ERROR_BOUNDS = {
     "winograd2": 1.0,
     "winograd4": 2.5,
     "winograd6": 9.0,
+    "winograd_weights": 2.5,
     "blocked": 1.0,
     "direct": 1.0,
     "reference": 1.0,
@@ -319,6 +320,8 @@ def report_of(key: ConvKey, copies: list[str] | None = None, measured: bool = Fa
     notes = []
     if (key.pass_name, algorithm) in SPREADING and key.accuracy != "strict":
         notes.append('NaN and infinity may reach other outputs; accuracy="strict" keeps them in their windows')
+    if algorithm == "blocked" and key.accuracy != "strict" and any(map(any, call.problem.padding)):
+        notes.append('NaN and infinity of weights whose tap lies in padding are left out; accuracy="strict" keeps them')
     if algorithm == "fft":
         notes.append("rounding errors are relative to the largest values of a pair of tiles, not to each output's own")
     return ConvReport(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import filters, geometry
+from fastconv.functional._operands import checked_out
 from fastconv.functional._plans import frozen
 from fastconv.functional._separable import choose_factors, scratch
 from fastconv.functional.conv import conv2d
@@ -114,6 +115,8 @@ def apply_filter(
     volume = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
     stack = _kernels(kernel, volume.dtype.newbyteorder("="))
     channels = volume.shape[-1]
+    if isinstance(out, np.ndarray):  # two passes and stacks read the image again after their first result
+        checked_out("out", out, out.shape, out.dtype, [("image", volume), ("kernel", stack)])
 
     def run(x: np.ndarray, single: np.ndarray, pad: Any, edge: str | float, target: np.ndarray | None) -> np.ndarray:
         weight = np.broadcast_to(single[:, :, np.newaxis, np.newaxis], (*single.shape, 1, channels))
