@@ -164,7 +164,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     const fc_kernels *k = plan->kernels;
     if (d->pass == FC_BACKWARD_WEIGHTS || plan->other_steps != plan->has_residual) {
-        plan->reason = plan->other_steps ? "this epilogue is not fused yet" : "backward_weights is the direct row's";
+        plan->reason = plan->other_steps ? "this epilogue is not fused yet" : "for forward and backward_data only";
         return FC_UNSUPPORTED;
     }
     fc_blocked *s = calloc(1, sizeof *s);

@@ -110,6 +110,8 @@ static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *p
                                   .rows = 1,
                                   .columns = strip(k)};
         fc_blocks blocks = fc_blocks_fit(&phase->source, &aim, k->lanes);
+        const int64_t before_last = (blocks.column_blocks - 1) * blocks.tile.columns;
+        if (by_rows && phase->source.axis[WIDTH]->outputs - before_last < k->lanes) continue; /* no whole vector */
         const int64_t height = phase->source.axis[HEIGHT]->outputs, products = fc_max(1, c->n) * c->groups;
         for (int64_t parts = blocks.row_blocks;; ++parts) {
             const int64_t tiles = products * blocks.count, chunks = count_chunks(tiles, c, k), tasks = tiles * chunks;

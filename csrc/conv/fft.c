@@ -159,7 +159,7 @@ static fc_status plan_source(fft_plan *s, const fc_source *source) {
 
 static fc_status plan_fft(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
-    if (d->pass == FC_BACKWARD_WEIGHTS) return refuse(plan, "backward_weights is the direct row's");
+    if (d->pass == FC_BACKWARD_WEIGHTS) return refuse(plan, "for forward and backward_data only");
     if (d->accuracy == FC_STRICT) return refuse(plan, "strict: a NaN or infinity would spread over its tile");
     if (plan->other_steps) return refuse(plan, "this epilogue is not fused yet");
     for (int a = 0; a < FC_SPATIAL; ++a)
@@ -180,7 +180,9 @@ static fc_status plan_fft(fc_conv_plan *plan) {
         s->reach[a] = source->axis[a]->reach;
         transformed[a] = s->reach[a] > 0;
     }
-    const int long_line = source->axis[HEIGHT]->outputs == 1 && !transformed[HEIGHT] && !transformed[DEPTH];
+    int long_line = !transformed[HEIGHT] && !transformed[DEPTH]; /* and nothing but that line is read */
+    for (int a = DEPTH; a <= HEIGHT; ++a)
+        long_line = long_line && source->axis[a]->outputs == 1 && source->size[a] == 1 && source->axis[a]->low == 0;
     if (long_line) transformed[HEIGHT] = transformed[WIDTH] = 1;
     int64_t size[FC_SPATIAL] = {0};
     plan->cost = choose_tiles(s, source, k, transformed, long_line, d->prepared, size);
@@ -352,8 +354,7 @@ static void fill(const job *j, const pair *pair, int64_t tile, int64_t channel, 
     const void *src =
         fc_at(j->src, pair->n * c->src_n + pair->group * c->src_group + channel * s->source.channel_stride,
               j->plan->kernels->element);
-    if (t->long_line && s->source.size[DEPTH] == 1 && s->source.size[HEIGHT] == 1 && s->axis[DEPTH].low == 0 &&
-        s->axis[HEIGHT].low == 0) {
+    if (t->long_line) {
         fill_line(j, start, src, part);
         return;
     }

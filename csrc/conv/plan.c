@@ -32,7 +32,7 @@ const char *fc_conv_algorithm_name(int row) { return row >= 0 && row < ROWS ? al
 static int multiply(int64_t *product, int64_t factor) { return !__builtin_mul_overflow(*product, factor, product); }
 
 /* Sizes that make no sense are invalid; products that cannot be counted overflow. With one output along an axis
- * every stride past the kernel's reach means the same: it is bounded, so that products of strides stay small. */
+ * the stride means nothing and becomes 1; a gradient keeps it up to the kernel's reach, past which no tap writes. */
 static fc_status check_sizes(fc_conv_desc *d) {
     if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups)
         return FC_INVALID;
@@ -47,7 +47,7 @@ static fc_status check_sizes(fc_conv_desc *d) {
         fits = fits && multiply(&extent, d->dilation[a]) && multiply(&start, d->stride[a]);
         fits = fits && extent < INT64_MAX / 4 && start < INT64_MAX / 4 && d->pad[a] < INT64_MAX / 4;
         if (!fits) return FC_OVERFLOW;
-        if (d->out[a] == 1) d->stride[a] = fc_min(d->stride[a], extent + 1);
+        if (d->out[a] == 1) d->stride[a] = d->pass == FC_BACKWARD_DATA ? fc_min(d->stride[a], extent + 1) : 1;
         int64_t step = d->stride[a];
         fits = multiply(&step, d->x_stride[AXIS_D + a]);
     }

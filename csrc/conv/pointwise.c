@@ -51,7 +51,7 @@ static void release_pointwise(fc_conv_plan *plan) {
 static fc_status supports(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     if (d->pass == FC_BACKWARD_WEIGHTS) {
-        plan->reason = "backward_weights is the direct row's";
+        plan->reason = "for forward and backward_data only";
         return FC_UNSUPPORTED;
     }
     for (int a = 0; a < FC_SPATIAL; ++a) {
@@ -374,12 +374,15 @@ static void multiply_tail(const job *j, const part *p) {
                                     .ldc = filters,
                                     .bias_columns = 1};
         const int64_t width = k->xr * k->lanes;
-        for (int64_t f = 0; f < filters; f += width) {
-            /* a last vector that would read past the weights starts earlier */
-            int64_t count = fc_min(width, filters - f), from = f;
-            if (count % k->lanes != 0 && f + fc_ceil_div(count, k->lanes) * k->lanes > filters) {
-                from = fc_max(0, filters - fc_ceil_div(count, k->lanes) * k->lanes);
-                count = filters - from;
+        for (int64_t f = 0, from, count; f < filters; f = from + count) {
+            /* whole vectors first; a last one that would read past the weights starts earlier */
+            from = f;
+            count = fc_min(width, filters - f);
+            if (count > k->lanes) {
+                count -= count % k->lanes;
+            } else if (count < k->lanes) {
+                from = filters - k->lanes;
+                count = k->lanes;
             }
             fc_finish columns = *finish;
             if (bias) columns.bias = fc_at(bias, from, size);

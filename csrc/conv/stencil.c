@@ -121,7 +121,7 @@ static fc_status plan_phase(fc_conv_plan *plan, stencil_plan *s, int64_t i) {
 
 static fc_status plan_stencil(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
-    if (d->pass == FC_BACKWARD_WEIGHTS) return refuse(plan, "backward_weights is the direct row's");
+    if (d->pass == FC_BACKWARD_WEIGHTS) return refuse(plan, "for forward and backward_data only");
     if ((d->pass == FC_FORWARD ? d->ic : d->oc) != d->groups)
         return refuse(plan, "a group sums over more than one channel");
     if (plan->other_steps) return refuse(plan, "this epilogue is not fused yet");

@@ -129,7 +129,7 @@ static void lay_out(fc_pool_job *job, const fc_pool_strips *at) {
     const int64_t row = x_row + y_row + index_row + (forward ? 0 : 2 * at->in[1] * element);
     job->block_rows = fc_min(fc_max(fc_l1_bytes() / 2 / row, 1), at->out[0]);
     const int dense = forward ? at->y_row == at->out[1] && (!indexed || at->index_row == at->out[1])
-                              : at->dx_row == at->in[1] && at->in[0] <= 2 * at->out[0] + 2;
+                              : at->dx_row == at->in[1] && at->in[0] + at->pad[0] <= 2 * at->out[0] + 2;
     job->stream = dense && planes > fc_l3_bytes() / row / at->out[0];
     if (!forward)
         job->state_bytes = ((at->in[1] + at->pad[1]) / 2 / (job->kernels->lanes - 1) + 2) * FC_POOL_STRIP_STATE *
