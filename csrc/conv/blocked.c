@@ -4,7 +4,8 @@
  * A task takes one block of output rows of one image and group, and all or a chunk of the filters. It copies what the
  * block reads into a lane tile, then for each block of filters (vr vectors) runs outer tiles of pr outputs along the
  * rows, the whole sum in one call; the sums of a few rows rest in a buffer in L1 as [outputs][filters], from which they
- * leave finished, transposed where the caller's channels come first. Rows of taps in zero padding are left out.
+ * leave finished, transposed where the caller's channels come first. Where they come last whole rows are swept: sums are
+ * finished in registers and stored once. Rows of taps in zero padding are left out.
  * The phases of a strided backward_data read the same tile and write their sums side by side, so that rows leave whole.
  * Where there are few blocks, the filters are shared out as well and the tiles are filled beforehand, once for all.
  *
@@ -71,6 +72,7 @@ static void fill_task(void *ctx, int64_t index, int worker) {
 typedef struct filters {
     int64_t vector; /* the first, within the group */
     int vr;
+    int64_t count; /* without those that only fill the last vector */
     int64_t piece;
     const void *w; /* packed weights of the piece */
 } filters;
@@ -108,14 +110,20 @@ static void run_outputs(const job *j, const filters *f, const tap_range *d, cons
     }
 }
 
-/* One row of outputs, phase by phase, in tiles of nearly equal width; sums[output][filter]. */
+/* The widest tile of outputs by vr vectors of filters. */
+static int64_t widest(const fc_kernels *k, int vr) {
+    int most = FC_MAX_OUTER_PR;
+    while (!k->outer[vr - 1][most - 1]) --most;
+    return most;
+}
+
+/* One row of outputs, phase by phase; out[output*ld + filter]. Sums in tiles of nearly equal width; or, with finish, the
+ * filters of finished outputs in one sweep. */
 static void run_row(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t x,
-                    int64_t columns, void *sums) {
+                    int64_t columns, void *out, int64_t ld, const fc_finish *finish) {
     const fc_blocked *s = j->s;
     const fc_kernels *k = j->plan->kernels;
-    const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH];
-    int most = FC_MAX_OUTER_PR;
-    while (!k->outer[f->vr - 1][most - 1]) --most;
+    const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH], most = widest(k, f->vr);
     for (int64_t p = 0; p < fc_min(s->spread[WIDTH], columns); ++p) {
         const int64_t number =
             (z % s->spread[DEPTH] * s->c.axes[HEIGHT] + y % s->spread[HEIGHT]) * s->c.axes[WIDTH] + p;
@@ -133,27 +141,52 @@ static void run_row(const job *j, const place *at, const void *tile, const filte
         const void *w = fc_at(f->w, phase->first_tap * channels * width, k->element);
         const int32_t *off = phase->off + f->piece * s->piece * s->c.phase[number].taps;
         const int64_t count = fc_ceil_div(columns - p, s->spread[WIDTH]), tiles = fc_ceil_div(count, most);
+        if (finish) {
+            const int64_t lines = fc_max(0, d.end - d.first) * fc_max(0, h.end - h.first);
+            const int64_t line = channels * axis[WIDTH]->taps, skipped = lines ? h.first * line : 0;
+            k->outer_row[f->vr - 1](lines * line, fc_at(tile, from * s->pitch, k->element), off + skipped,
+                                    s->step[WIDTH] * s->pitch, fc_at(w, skipped * width, k->element),
+                                    fc_at(out, p * ld, k->element), s->spread[WIDTH] * ld, f->count, count, finish);
+            continue;
+        }
         for (int64_t i = 0; i < tiles; ++i) {
             const int64_t first = count * i / tiles, end = count * (i + 1) / tiles;
             run_outputs(j, f, &d, &h, axis[HEIGHT]->taps, channels * axis[WIDTH]->taps, off,
                         fc_at(tile, (from + first * s->step[WIDTH]) * s->pitch, k->element), w, (int)(end - first),
-                        fc_at(sums, (first * s->spread[WIDTH] + p) * width, k->element), s->spread[WIDTH] * width);
+                        fc_at(out, (first * s->spread[WIDTH] + p) * ld, k->element), s->spread[WIDTH] * ld);
         }
     }
+}
+
+static int64_t first_channel(const job *j, const place *at, const filters *f) {
+    return at->group * j->s->c.filters + f->vector * j->plan->kernels->lanes;
+}
+
+static fc_finish finish_of(const job *j, int64_t channel) {
+    fc_finish finish = j->plan->finish;
+    if (j->bias) finish.bias = fc_at(j->bias, channel, j->plan->kernels->element);
+    return finish;
+}
+
+/* One row of outputs of a block of filters from the tile into the caller's tensor. */
+static void sweep(const job *j, const place *at, const void *tile, const filters *f, int64_t y) {
+    const fc_conv_desc *d = &j->plan->desc;
+    const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride;
+    const int64_t channel = first_channel(j, at, f), x = at->first[WIDTH];
+    const fc_finish finish = finish_of(j, channel);
+    const int64_t to = at->n * stride[AXIS_N] + channel * stride[AXIS_C] + at->first[DEPTH] * stride[AXIS_D] +
+                       y * stride[AXIS_H] + x * stride[AXIS_W];
+    run_row(j, at, tile, f, y, x, at->columns, fc_at(j->dst, to, j->plan->kernels->element), stride[AXIS_W], &finish);
 }
 
 /* Finished rows x columns outputs of a block of filters leave for the caller's tensor. */
 static void leave(const job *j, const place *at, const filters *f, int64_t y, int64_t rows, int64_t x, int64_t columns,
                   const void *sums) {
-    const fc_blocked *s = j->s;
-    const fc_correlation *c = &s->c;
     const fc_conv_desc *d = &j->plan->desc;
     const fc_kernels *k = j->plan->kernels;
     const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride, *other = d->residual_stride;
-    const int64_t width = (int64_t)f->vr * k->lanes, first = f->vector * k->lanes;
-    const int64_t channel = at->group * c->filters + first, count = fc_min(width, c->filters - first);
-    fc_finish finish = j->plan->finish;
-    if (j->bias) finish.bias = fc_at(j->bias, channel, k->element);
+    const int64_t width = (int64_t)f->vr * k->lanes, channel = first_channel(j, at, f);
+    fc_finish finish = finish_of(j, channel);
     finish.residual_channel = other[AXIS_C];
     finish.residual_step = other[AXIS_W];
     if (stride[AXIS_H] == columns * stride[AXIS_W] && (!j->residual || other[AXIS_H] == columns * other[AXIS_W])) {
@@ -169,7 +202,7 @@ static void leave(const job *j, const place *at, const filters *f, int64_t y, in
         }
         if (j->residual) finish.residual = fc_at(j->residual, from, k->element);
         k->lanes_out(fc_at(j->dst, to, k->element), stride[AXIS_C], stride[AXIS_W],
-                     fc_at(sums, r * columns * width, k->element), width, count, columns, &finish);
+                     fc_at(sums, r * columns * width, k->element), width, f->count, columns, &finish);
     }
 }
 
@@ -179,13 +212,17 @@ static void run_piece(const job *j, const place *at, const void *tile, const fil
     const fc_blocked *s = j->s;
     const size_t size = j->plan->kernels->element;
     const int64_t width = (int64_t)f->vr * j->plan->kernels->lanes;
+    if (s->sweeps && at->columns / s->spread[WIDTH] >= widest(j->plan->kernels, f->vr)) {
+        for (int64_t y = 0; y < at->rows; ++y) sweep(j, at, tile, f, at->first[HEIGHT] + y);
+        return;
+    }
     for (int64_t y = 0; y < at->rows; y += s->group_rows) {
         const int64_t rows = fc_min(s->group_rows, at->rows - y);
         for (int64_t x = 0; x < at->columns; x += s->segment_columns) {
             const int64_t columns = fc_min(s->segment_columns, at->columns - x);
             for (int64_t r = 0; r < rows; ++r)
                 run_row(j, at, tile, f, at->first[HEIGHT] + y + r, at->first[WIDTH] + x, columns,
-                        fc_at(sums, r * columns * width, size));
+                        fc_at(sums, r * columns * width, size), width, NULL);
             if (f->piece == s->pieces - 1)
                 leave(j, at, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
         }
@@ -204,6 +241,7 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const int64_t end = fc_min(s->vectors, (chunk + 1) * s->chunk_vectors);
     for (int64_t v = chunk * s->chunk_vectors; v < end; v += k->outer_vr) {
         filters f = {.vector = v, .vr = (int)fc_min(k->outer_vr, s->vectors - v)};
+        f.count = fc_min((int64_t)f.vr * k->lanes, s->c.filters - v * k->lanes);
         for (f.piece = 0; f.piece < s->pieces; ++f.piece) {
             const int64_t from = f.piece * s->piece * s->taps * f.vr * k->lanes;
             f.w = s->packs ? own : fc_at(j->packed, fc_blocked_weights(s, at.group, v, k->lanes) + from, k->element);

@@ -48,6 +48,7 @@ typedef struct fc_blocked {
     int64_t taps;                        /* of all phases */
     int64_t sums_bytes, weights_bytes;   /* of one worker, aligned */
     int shared;                          /* tiles are filled beforehand for all tasks */
+    int sweeps;                          /* rows of outputs are finished in registers, straight into the caller's */
     int skips;                           /* rows of taps in zero padding are left out */
     int packs;                           /* each task packs the weights it uses, which no other task does */
 } fc_blocked;

@@ -107,6 +107,19 @@ static void choose_sums(fc_blocked *s, const fc_kernels *k) {
     s->segment_columns = round_up(fc_ceil_div(s->columns, segments), s->spread[WIDTH]);
 }
 
+/* Rows of a single piece whose channels are neighbours leave without a buffer, unless overlapping tiles waste more than
+ * the buffer costs. A sweep takes one run of steps. */
+static int sweeps(const fc_blocked *s, const fc_conv_plan *plan) {
+    const fc_kernels *k = plan->kernels;
+    if (s->c.dst_channel != 1 || s->pieces > 1 || plan->has_residual) return 0;
+    for (int64_t i = 0; s->skips && i < s->c.phases; ++i)
+        if (s->c.phase[i].source.axis[DEPTH]->taps > 1) return 0;
+    int64_t most = FC_MAX_OUTER_PR;
+    while (!k->outer[fc_min(k->outer_vr, s->vectors) - 1][most - 1]) --most;
+    const int64_t count = s->columns / s->spread[WIDTH];
+    return round_up(count, most) * 16 <= count * 17;
+}
+
 static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d, const fc_kernels *k) {
     const fc_correlation *c = &s->c;
     const fc_source *source = &c->phase[index].source;
@@ -154,7 +167,7 @@ static double cycles(const fc_blocked *s, const fc_kernels *k) {
         sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
                 (double)s->phase[i].depth;
     }
-    const double out = c->dst_channel == 1 ? 3 : 7;
+    const double out = s->sweeps ? 1 : c->dst_channel == 1 ? 3 : 7;
     const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * 4, blocks = (double)s->blocks;
     const double packed = (double)(c->groups * s->vectors * c->channels * s->taps) * 4;
     return images * (sums + outputs * vectors * out + blocks * (tile + 300 * (double)s->chunks)) + packed;
@@ -188,6 +201,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     if (fc_capped_product(c->channels, s->taps) > INT32_MAX) return FC_UNSUPPORTED;
     status = choose_blocks(s, k);
     if (status == FC_OK) choose_sums(s, k);
+    s->sweeps = status == FC_OK && sweeps(s, plan);
     for (int64_t i = 0; status == FC_OK && i < c->phases; ++i) status = plan_phase(s, i, d, k);
     if (status != FC_OK) return status;
 

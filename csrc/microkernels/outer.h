@@ -3,7 +3,10 @@
  * of the source feed pr*vr multiply-adds. Neighbouring outputs may lie any distance apart in the source, so it may be a
  * tile of either kind or the caller's tensor itself, with any stride. Each lane adds in the order of k: tiling never
  * changes bits. Wins over corr.h where filters fill the lanes and rows of outputs do not. Tiles: 14x2 with 32
- * registers, 6x2 with 16 (the shapes of Georganas et al., arXiv 1808.05567, and of BLIS's and XNNPACK's products). */
+ * registers, 6x2 with 16 (the shapes of Georganas et al., arXiv 1808.05567, and of BLIS's and XNNPACK's products).
+ *
+ * outer_row runs such tiles along a row and finishes them in registers, straight into channels-last outputs: where sums
+ * are short (a first layer) a pass through a buffer costs as much as the sums. */
 
 /* s[p*step] from few address registers: 0, 1, 2, 3, 4, 5 and 6 steps from s, where x86 scales step, 3*step and 5*step
  * itself, and the same from s7 = s + 7*step. */
@@ -28,17 +31,13 @@ static inline __attribute__((always_inline)) real fc_outer_at(const real *s, con
     }
 }
 
-/* pr and vr are constants where this is inlined, so both loops unroll and acc lives in registers. */
-static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, const int vr, int64_t depth,
+/* The sums of a tile on top of acc. pr and vr are constants where this is inlined, so both loops unroll and acc lives in
+ * registers. */
+static inline __attribute__((always_inline)) void fc_outer_sums(const int pr, const int vr, int64_t depth,
                                                                 const real *src, const int32_t *off, int64_t step,
-                                                                const real *w, real *c, int64_t ldc, int first) {
+                                                                const real *w,
+                                                                vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR]) {
     const int64_t step3 = 3 * step, step5 = 5 * step;
-    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
-#pragma GCC unroll 14
-    for (int p = 0; p < pr; ++p) {
-#pragma GCC unroll 3
-        for (int x = 0; x < vr; ++x) acc[p][x] = first ? vzero() : vload(c + p * ldc + x * VLANES);
-    }
     for (int64_t k = 0; k < depth; ++k, w += vr * VLANES) {
         const real *s = src + off[k], *s7 = s + 7 * step;
         vec v[FC_MAX_OUTER_VR];
@@ -51,6 +50,18 @@ static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, co
             for (int x = 0; x < vr; ++x) acc[p][x] = vfma(b, v[x], acc[p][x]);
         }
     }
+}
+
+static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, const int vr, int64_t depth,
+                                                                const real *src, const int32_t *off, int64_t step,
+                                                                const real *w, real *c, int64_t ldc, int first) {
+    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
+#pragma GCC unroll 14
+    for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) acc[p][x] = first ? vzero() : vload(c + p * ldc + x * VLANES);
+    }
+    fc_outer_sums(pr, vr, depth, src, off, step, w, acc);
 #pragma GCC unroll 14
     for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
@@ -97,4 +108,66 @@ FC_OUTER_4(FC_OUTER, 3, FC_OUTER_NOTHING)
             FC_OUTER_4(FC_OUTER_ENTRY, 3, FC_OUTER_COMMA)                                                              \
         }                                                                                                              \
     }
+#endif
+
+/* The first n filters of a tile of a row, finished. */
+static inline __attribute__((always_inline)) void fc_outer_leave(const int pr, const int vr,
+                                                                 vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR], real *dst,
+                                                                 int64_t dst_step, const vec bias[FC_MAX_OUTER_VR],
+                                                                 int n, const fc_finish *finish) {
+#pragma GCC unroll 14
+    for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) {
+            real *to = dst + p * dst_step + x * VLANES;
+            const vec v = fc_activation_vec(finish->bias ? vadd(acc[p][x], bias[x]) : acc[p][x], finish);
+            if (x < vr - 1 || n == VLANES) {
+                vstore(to, v);
+            } else {
+                vstore_part(to, v, n);
+            }
+        }
+    }
+}
+
+/* The last tile of a row overlaps the one before. */
+static inline __attribute__((always_inline)) void
+fc_outer_row(const int pr, const int vr, int64_t depth, const real *src, const int32_t *off, int64_t step,
+             const real *w, real *dst, int64_t dst_step, int64_t filters, int64_t count, const fc_finish *finish) {
+    const int n = (int)(filters - (vr - 1) * VLANES);
+    const fc_finish plain = {.bias = finish->bias};
+    for (int64_t i = 0; i < count; i += pr) {
+        const int64_t q = i + pr <= count ? i : count - pr;
+        vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR], bias[FC_MAX_OUTER_VR];
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+            for (int x = 0; x < vr; ++x) acc[p][x] = vzero();
+        }
+        fc_outer_sums(pr, vr, depth, src + q * step, off, step, w, acc);
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) {
+            const real *from = (const real *)finish->bias + x * VLANES;
+            bias[x] = finish->bias ? fc_load_run(from, 1, x < vr - 1 ? VLANES : n) : vzero();
+        }
+        real *to = dst + q * dst_step;
+        if (finish->activation == FC_IDENTITY) {
+            fc_outer_leave(pr, vr, acc, to, dst_step, bias, n, &plain);
+        } else {
+            fc_outer_leave(pr, vr, acc, to, dst_step, bias, n, finish);
+        }
+    }
+}
+
+#define FC_OUTER_ROW(PR, VR)                                                                                           \
+    static void FC_NAME(fc_outer_row_##VR)(int64_t depth, const void *src, const int32_t *off, int64_t step,           \
+                                           const void *w, void *dst, int64_t dst_step, int64_t filters, int64_t count, \
+                                           const fc_finish *finish) {                                                  \
+        fc_outer_row(PR, VR, depth, src, off, step, w, dst, dst_step, filters, count, finish);                         \
+    }
+FC_OUTER_ROW(14, 1)
+#if VREGS == 32
+FC_OUTER_ROW(14, 2)
+#else
+FC_OUTER_ROW(6, 2)
 #endif

@@ -65,6 +65,41 @@ static void test_outer(const bench *t) {
     }
 }
 
+/* Rows that are no multiple of the tile, filters that do not fill the last vector; nothing is written beside them. */
+static void test_outer_row(const bench *t) {
+    enum { DEEP = 9 };
+    const fc_dtype type = t->type;
+    const int64_t lanes = t->k->lanes;
+    int32_t off[DEEP];
+    for (int i = 0; i < DEEP; ++i) off[i] = (i * 7) % 5 * 11 + i;
+    for (int vr = 1; vr <= t->k->outer_vr; ++vr) {
+        int64_t pr = FC_MAX_OUTER_PR;
+        while (!t->k->outer[vr - 1][pr - 1]) --pr;
+        for (int64_t filters = (vr - 1) * lanes + 1; filters <= vr * lanes; ++filters)
+            for (int64_t count = pr; count <= 3 * pr; count += 5)
+                for (int kind = FC_IDENTITY; kind <= FC_LEAKY_RELU; ++kind) {
+                    const int64_t step = 1 + count % 3, dst_step = filters + kind, width = vr * lanes;
+                    const int64_t depth = count == pr && kind == FC_IDENTITY ? 0 : DEEP;
+                    const int biased = filters % 2;
+                    const fc_finish finish = {
+                        .bias = biased ? t->b : NULL, .activation = (fc_activation)kind, .parameter = 0.25};
+                    start(t);
+                    t->k->outer_row[vr - 1](depth, t->a, off, step, t->b, t->out, dst_step, filters, count, &finish);
+                    for (int64_t p = 0; p < count; ++p)
+                        for (int64_t l = 0; l < filters; ++l) {
+                            double sum = biased ? get(type, t->b, l) : 0;
+                            for (int64_t i = 0; i < depth; ++i)
+                                sum += get(type, t->a, off[i] + p * step) * get(type, t->b, i * width + l);
+                            if (kind == FC_LEAKY_RELU && sum < 0) sum *= 0.25;
+                            if ((kind == FC_RELU || kind == FC_RELU6) && sum < 0) sum = 0;
+                            if (kind == FC_RELU6 && sum > 6) sum = 6;
+                            set(type, t->want, p * dst_step + l, sum);
+                        }
+                    compare(t, "outer row");
+                }
+    }
+}
+
 typedef struct strides {
     int64_t channel, step;
 } strides;
@@ -167,6 +202,7 @@ void test_lanes(void) {
             for (int i = 0; i < 4; ++i) *all[i] = malloc(MOST * item_size(type));
             doing("%s f%d", fc_isa_name(isa), type == FC_FLOAT32 ? 32 : 64);
             test_outer(&t);
+            test_outer_row(&t);
             test_lanes_in(&t);
             test_lanes_out(&t);
             test_lane_tile(&t);
