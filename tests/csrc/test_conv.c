@@ -365,8 +365,11 @@ static void run_problem(problem *p) {
     free(fast);
 }
 
+/* FASTCONV_TEST_EVERY=n runs every n-th row of the table, for emulators. */
 void test_conv(void) {
-    for (int row = 0; row < CONV_CASE_COUNT; ++row)
+    const char *asked = getenv("FASTCONV_TEST_EVERY");
+    const int every = asked && atoi(asked) > 1 ? atoi(asked) : 1;
+    for (int row = 0; row < CONV_CASE_COUNT; row += every)
         for (int pass = FC_FORWARD; pass <= FC_BACKWARD_WEIGHTS; ++pass)
             for (int type = FC_FLOAT32; type <= FC_FLOAT64; ++type)
                 for (int how = 0; how < VIEWS; ++how) {
@@ -377,6 +380,6 @@ void test_conv(void) {
                 }
     for (int row = 0; row < fc_conv_algorithm_count(); ++row) {
         doing("%s", fc_conv_algorithm_name(row));
-        check(runs[row] > 0, "no case of the table runs this algorithm");
+        check(runs[row] > 0 || every > 1, "no case of the table runs this algorithm");
     }
 }

@@ -115,3 +115,30 @@ def test_out_may_not_be_the_image(shape, kernel):
     with pytest.raises(ValueError, match="out"):
         fastconv.apply_filter(image, kernel, out=image)
     assert (image == before).all()
+
+
+def almost(kernel, place, change):
+    kernel = kernel.copy()
+    kernel[place] += np.float32(change)
+    return kernel
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [almost(np.ones((31, 31), np.float32), (0, 0), 2e-5), almost(filters.gaussian(31, 3), (0, 0), -3e-8)],
+    ids=["box", "gaussian"],
+)
+def test_no_tap_is_lost(kernel):
+    """One small tap beside many large ones does not vanish in a product."""
+    assert factors(kernel) is None
+    image = np.zeros((700, 700), np.float32)
+    image[350, 350] = 1
+    y = fastconv.convolve(image, kernel, "same", accuracy="default")
+    assert y[335, 335] == pytest.approx(kernel[0, 0], rel=2e-6, abs=2e-7)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e-200, 1.0])
+def test_factors_of_any_size(size):
+    kernel = np.full((5, 7), size)
+    column, row = factors(kernel)
+    np.testing.assert_allclose(np.multiply.outer(column, row), kernel, rtol=1e-15)

@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_written_is_told_first(file, monkeypatch):
         fastconv.tune(WORK)
     file.parent.unlink()
     file.mkdir(parents=True)
-    with pytest.raises(OSError, match="it is a folder"):
+    with pytest.raises(OSError, match="it is not a plain file"):
         fastconv.tune(WORK)
 
 

@@ -19,26 +19,35 @@ _ROW = 2.0
 _TRANSFORM = 160.0
 # Below this many multiply-adds looking for factors takes longer than it saves.
 _LEAST_WORK = 1 << 22
+# How far, in epsilons of its type, a product of the factors may be from its element.
+_EPSILONS = 4
 
 
 def factors(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a column and a row whose products are the kernel to within its own rounding, or None.
 
-    The errors of the products, in float64, add up to at most one epsilon of the kernel's type times the sum of the
-    kernel's magnitudes: no more than rounding the kernel's elements brought in.
+    Every product, in float64, is within a few epsilons of its element, so that no small tap is lost between large
+    ones: about what rounding the kernel's elements brought in.
     """
-    exact = kernel.astype(np.float64)
-    magnitudes = np.abs(exact)
-    total = magnitudes.sum()
-    if not 0 < total < np.inf:
+    largest = np.abs(kernel).max(initial=0)
+    if not 0 < largest < np.inf:
         return None
+    scaled = math.frexp(float(largest))[1]
+    exact = np.ldexp(kernel.astype(np.float64), -scaled)
+    magnitudes = np.abs(exact)
     row = exact[int(magnitudes.max(axis=1).argmax())]
     column = exact @ row / (row @ row)
     row = column @ exact / (column @ column)
-    if not np.abs(exact - np.multiply.outer(column, row)).sum() <= np.finfo(kernel.dtype).eps * total:
+    rounding = np.finfo(kernel.dtype)
+    error = np.abs(exact - np.multiply.outer(column, row))
+    if not (error <= _EPSILONS * rounding.eps * magnitudes + rounding.tiny).all():
         return None
     scale = np.sqrt(np.abs(row).sum() / np.abs(column).sum())
-    return (column * scale).astype(kernel.dtype), (row / scale).astype(kernel.dtype)
+    half = scaled // 2
+    return (
+        np.ldexp(column * scale, half).astype(kernel.dtype),
+        np.ldexp(row / scale, scaled - half).astype(kernel.dtype),
+    )
 
 
 def choose_factors(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -93,6 +94,9 @@ def _read(file: str) -> dict[str, dict[str, dict[str, Any]]]:
     return content["machines"]
 
 
+_writing = threading.Lock()  # reading, merging and replacing are one step
+
+
 @contextlib.contextmanager
 def writer() -> Iterator[dict[str, dict[str, Any]]]:
     """Yield a dict of rows to add for this machine; they are written when the body ends without an error.
@@ -106,16 +110,18 @@ def writer() -> Iterator[dict[str, dict[str, Any]]]:
         Naming the file, if it cannot be written.
     """
     import json
+    import tempfile
 
     file = path()
-    folder, name = os.path.split(os.path.abspath(file))
-    beside = os.path.join(folder, f".{name}.{os.getpid()}")
+    folder, name = os.path.split(os.path.realpath(file))
+    beside = ""
     try:
         try:
             os.makedirs(folder, exist_ok=True)
-            if os.path.isdir(file):
-                raise IsADirectoryError("it is a folder")
-            stream = open(beside, "w", encoding="utf-8")
+            if os.path.exists(file) and not os.path.isfile(file):
+                raise OSError("it is not a plain file")
+            handle, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            stream = open(handle, "w", encoding="utf-8")
         except OSError as error:
             raise OSError(
                 f"{file} cannot be written ({error.strerror or error}): name another in FASTCONV_TUNE_FILE"
@@ -123,17 +129,18 @@ def writer() -> Iterator[dict[str, dict[str, Any]]]:
         with stream:
             rows: dict[str, dict[str, Any]] = {}
             yield rows
-            try:
-                machines = _read(file)
-            except (OSError, ValueError):
-                machines = {}
-            machines.setdefault(machine(), {}).update(rows)
-            try:
-                json.dump({"format": FORMAT, "machines": machines}, stream, indent=1, sort_keys=True)
-                stream.close()
-                os.replace(beside, file)
-            except OSError as error:
-                raise OSError(f"{file} cannot be written: {error.strerror or error}") from None
+            with _writing:
+                try:
+                    machines = _read(file)
+                except (FileNotFoundError, ValueError):
+                    machines = {}
+                machines.setdefault(machine(), {}).update(rows)
+                try:
+                    json.dump({"format": FORMAT, "machines": machines}, stream, indent=1, sort_keys=True)
+                    stream.close()
+                    os.replace(beside, os.path.join(folder, name))
+                except OSError as error:
+                    raise OSError(f"{file} cannot be written: {error.strerror or error}") from None
         forget()
     finally:
         with contextlib.suppress(OSError):

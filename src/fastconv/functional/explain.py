@@ -310,9 +310,11 @@ def _candidates(key: ConvKey, call: Call, measured: bool) -> list[Candidate]:
     ]
 
 
-def report_of(key: ConvKey, copies: list[str] | None = None, measured: bool = False) -> ConvReport:
-    """Explain the call of a key; `copies` says what had to be copied before."""
-    call = conv_call(*key)
+def report_of(
+    key: ConvKey, copies: list[str] | None = None, measured: bool = False, call: Call | None = None
+) -> ConvReport:
+    """Explain the call of a key, or one that was planned; `copies` says what had to be copied before."""
+    call = call or conv_call(*key)
     unused, unused_pixels = _unused(call.problem, border_mode(key.border)[0])
     rows = _candidates(key, call, measured)
     algorithm = call.plan.algorithm if call.plan is not None else "none"

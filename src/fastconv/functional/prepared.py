@@ -152,7 +152,7 @@ class PreparedConv:
 
     def explain(self) -> ConvReport:
         """Say which algorithm runs and why, as `explain_conv2d` does."""
-        return report_of(self._key)
+        return report_of(self._key, call=self._call)
 
     def __repr__(self) -> str:
         key = self._key
