@@ -35,7 +35,8 @@ def test_conv_equals_pytorch(case, dtype):
     gradients = getattr(fastconv, f"conv{case.rank}d_backward")(dy, x, weight, **options)
     for name, gradient, leaf in zip(("dx", "dweight", "dbias"), gradients, leaves, strict=True):
         expected = np.zeros_like(gradient) if leaf.grad is None else leaf.grad.numpy()
-        np.testing.assert_allclose(gradient, expected, **close, err_msg=name)
+        largest = max(1.0, np.abs(expected).max(initial=0))  # both sum thousands of products that nearly cancel
+        np.testing.assert_allclose(gradient, expected, close["rtol"], close["atol"] * largest / 10, err_msg=name)
 
 
 # PyTorch has neither flipping nor asymmetric padding.
