@@ -60,7 +60,8 @@ def test_unknown_isa_is_refused_at_import():
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert "FASTCONV_ISA" in last and "mmx" in last
-    assert all(name in last for name in _engine.isa_names()), "the message does not say what is possible"
+    usable = [name for name in _engine.isa_names() if _engine.isa_supported(name)]
+    assert all(name in last for name in usable), "the message does not say what is possible"
 
 
 def test_thread_environment_is_heard():
