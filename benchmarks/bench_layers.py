@@ -1,7 +1,7 @@
 """fastconv against PyTorch, ONNX Runtime, OpenVINO and ncnn, layer by layer.
 
     python benchmarks/bench_layers.py [--contests prepared plain ...] [--shapes peers vgg16 ...] [--rows NAME ...]
-        [--peers-python PATH] [--threads N] [--turns 5] [--json FILE] [--chart FILE]
+        [--peers-python PATH] [--threads N] [--turns 5] [--json FILE] [--chart FILE] [--markdown FILE]
 
 Every contestant is a process of its own (layer_worker.py); they take turns, at least five, with a rest before each.
 Results are checked against NumPy in float64 before anything is timed. A library that is not installed is left out and
@@ -30,6 +30,7 @@ from common import (
 )
 from contests import CONTESTS, Contest, Goal
 from naive import Conv, numpy_conv
+from report import markdown
 from turns import REST, Process, close_all, take_turns
 
 import fastconv
@@ -268,12 +269,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rest", type=float, default=REST, help="seconds before each turn")
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
     parser.add_argument("--chart", metavar="FILE", help="draw the ratios into this PNG (needs matplotlib)")
+    parser.add_argument("--markdown", metavar="FILE", help="write ratios and goals as tables of a page")
     arguments = parser.parse_args()
     for name in ("threads", "turns"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
     check_target(parser, arguments.json)
     check_target(parser, arguments.chart)
+    check_target(parser, arguments.markdown)
     return arguments
 
 
@@ -318,6 +321,8 @@ def main() -> None:
         )
     result = {"machine": head, "contests": results}
     write_json(arguments.json, result)
+    if arguments.markdown:
+        Path(arguments.markdown).write_text(markdown(result), encoding="utf-8")
     if arguments.chart:
         from chart import draw
 

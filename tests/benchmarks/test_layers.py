@@ -10,6 +10,7 @@ from pathlib import Path
 import bench_layers
 import numpy as np
 import pytest
+import report
 from common import HERE, read_shapes
 from contests import CONTESTS, Contest, Contestant, Goal
 from naive import Conv
@@ -112,3 +113,22 @@ def test_the_chart_is_drawn(tmp_path):
 def test_bad_options_are_refused_before_measuring(name, options, words, capfd):
     assert main(["bench", name, *options]) == 2
     assert words in capfd.readouterr().err
+
+
+def test_the_page_holds_every_row_and_goal():
+    """A row that one contest lacks is a dash there; the mean is of the rows that are there."""
+    times = {"a": {"fastconv": 1e-3, "torch": 2e-3}, "b": {"fastconv": 1e-3, "ncnn": 8e-3}}
+    facts = {"a": {"ratio": 2.0, "fastest": "torch"}, "b": {"ratio": 8.0, "fastest": "ncnn"}}
+    rows = [{"name": name, "seconds": times[name], "share_of_peak": 0.5, **facts[name]} for name in times]
+    goal = {"goal": "every row", "figure": 2.0, "reached": True, "below": []}
+    contests = [
+        {"name": "prepared", "versions": {"fastconv": "1"}, "rows": rows, "goals": [goal]},
+        {"name": "plain", "versions": {"fastconv": "1"}, "rows": rows[:1], "goals": [{**goal, "below": ["a"]}]},
+    ]
+    page = report.markdown({"contests": contests}).splitlines()
+    assert page[2:5] == [
+        "| a | 1.000 | 50 | torch 2.000 | 2.00 | 2.00 |",
+        "| b | 1.000 | 50 | ncnn 8.000 | 8.00 | - |",
+        "| geometric mean |  |  |  | **4.00** | **2.00** |",
+    ]
+    assert page[-2:] == ["| prepared: every row | 2.00 | reached |", "| plain: every row | 2.00 (a) | reached |"]
