@@ -9,11 +9,11 @@ a sample of outputs. The figure is rms error / rms error of that sum; "default" 
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from common import describe_machine, show_machine, show_table, write_json
+from common import Parser, describe_machine, show_machine, show_table, write_json
 from naive import Conv, numpy_conv
 
 import fastconv
@@ -59,30 +59,39 @@ def rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
-def run(pass_name: str, arrays: dict[str, np.ndarray], **options: Any) -> np.ndarray:
+def run(pass_name: str, arrays: dict[str, np.ndarray], padding: int, **options: Any) -> np.ndarray:
     x, w, dy = arrays["x"], arrays["w"], arrays["dy"]
     if pass_name == "forward":
-        return fastconv.conv2d(x, w, None, 1, 1, **options)
+        return fastconv.conv2d(x, w, None, 1, padding, **options)
     if pass_name == "backward_data":
-        return fastconv.conv2d_backward(dy, x.shape, w, 1, 1, needs=("x",), **options)[0]
-    return fastconv.conv2d_backward(dy, x, w.shape, 1, 1, needs=("weight",), **options)[1]
+        return fastconv.conv2d_backward(dy, x.shape, w, 1, padding, needs=("x",), **options)[0]
+    return fastconv.conv2d_backward(dy, x, w.shape, 1, padding, needs=("weight",), **options)[1]
 
 
-def measure(channels: int, size: int) -> list[dict[str, Any]]:
-    layer = Conv(1, channels, size, size, channels, 3, 1, 1, 1)
+def measure(channels: int, size: int, kernel: int = 3, skip: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """A row per pass, accuracy and algorithm that takes the layer."""
+    padding = kernel // 2
+    layer = Conv(1, channels, size, size, channels, kernel, 1, padding, 1)
     rng = np.random.default_rng(channels)
-    shapes = {"x": (1, channels, size, size), "w": (channels, channels, 3, 3), "dy": (1, channels, *layer.out)}
+    shapes = {
+        "x": (1, channels, size, size),
+        "w": (channels, channels, kernel, kernel),
+        "dy": (1, channels, *layer.out),
+    }
     arrays = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
     rows = []
     for pass_name in PASSES:
         want = numpy_conv(layer, pass_name, *(arrays[name].astype(np.float64) for name in ("x", "w", "dy")))
+        if pass_name == "backward_data":
+            want = want[:, :, :size, :size]
         unit = sequential_error(*terms(layer, pass_name, arrays, rng))
         for accuracy, bound in BOUNDS.items():
             report = fastconv.explain_conv2d(
-                shapes["x"], shapes["w"], None, 1, 1, pass_name=pass_name, accuracy=accuracy
+                shapes["x"], shapes["w"], None, 1, padding, pass_name=pass_name, accuracy=accuracy
             )
-            for name in ["auto", *(row.name for row in report.candidates if row.status == "ok")]:
-                error = rms(run(pass_name, arrays, algorithm=name, accuracy=accuracy) - want)
+            able = [row.name for row in report.candidates if row.status == "ok" and row.name not in skip]
+            for name in ["auto", *able]:
+                error = rms(run(pass_name, arrays, padding, algorithm=name, accuracy=accuracy) - want)
                 label = f"auto ({report.algorithm})" if name == "auto" else name
                 rows.append(
                     {
@@ -99,13 +108,12 @@ def measure(channels: int, size: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__)
     parser.add_argument("--channels", nargs="+", type=int, default=[64, 512])
     parser.add_argument("--size", type=int, default=14, help="of the image")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
-    if min([*arguments.channels, arguments.size]) < 1:
-        parser.error("--channels and --size must be at least 1")
+    arguments = parser.parse()
+    if min(arguments.channels) < 1:
+        parser.error("--channels must be at least 1")
     head = describe_machine(fastconv.get_num_threads())
     show_machine(head)
     rows = [row for channels in arguments.channels for row in measure(channels, arguments.size)]

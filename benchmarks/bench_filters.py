@@ -1,6 +1,7 @@
 """Filters on images and signals of one channel: fastconv against OpenCV, SciPy and NumPy.
 
     python benchmarks/bench_filters.py [--peers-python PYTHON] [--threads N] [--turns 5] [--only NAME ...] [--json FILE]
+        [--chart FILE]
 
 Each library runs in a process of its own and waits without using the CPU while another is timed: fastconv in this
 interpreter, the others in the one of --peers-python. They take turns, with 0.2 s of rest before each; times are medians
@@ -10,31 +11,27 @@ over the turns. Every result is held against float64 before it is timed. SciPy a
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import (
-    HERE,
-    check_target,
+    Parser,
     describe_machine,
     geometric_mean,
     read_shapes,
     show_machine,
-    worker_environment,
     write_json,
 )
+from turns import REST, Process, close_all, one_turn, tell_stolen
 
 import fastconv
 
-REST = 0.2
-PEERS = {"opencv": "cv2", "scipy": "scipy", "numpy": "numpy"}
+PEERS = ("opencv", "scipy", "numpy")
+WORKER = "filter_calls.py"
 # (operation, call of a peer) -> least ratio of each row, least geometric mean
 GOALS = {
     ("filter2d", "opencv filter2D"): (1.0, 1.2),
@@ -45,32 +42,6 @@ GOALS = {
     ("filter1d", "scipy oaconvolve"): (1.0, None),
 }
 Row = dict[str, Any]
-
-
-class Library:
-    """A library's own process."""
-
-    def __init__(self, name: str, python: str) -> None:
-        self.name = name
-        command = [python, str(HERE / "filter_calls.py"), name]
-        environment = worker_environment(name)
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"bench_filters: {self.name} failed on {request['row']['name']}")
-        return dict(json.loads(line))
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def kernel_of(operation: str, numbers: list[int]) -> np.ndarray:
@@ -95,30 +66,57 @@ def prepare(folder: Path, operation: str, name: str, numbers: list[int], threads
     }  # fmt: skip
 
 
-def check(row: Row, oracle: Library, libraries: list[Library]) -> list[tuple[Library, str]]:
-    """Refuse to time wrong answers; return what there is to time."""
-    oracle.ask(row=row, save=row["stem"])
-    wanted = np.load(f"{row['stem']}-oracle.npy")
+def check(row: Row, oracle: Process, libraries: dict[str, Process]) -> list[tuple[str, str]]:
+    """Refuse to time wrong answers; return what there is to time: (library, call)."""
+
+    def calls_of(name: str, process: Process) -> list[str]:
+        answer = process.ask(do="prepare", row=row, save=f"{row['stem']}-{name}")
+        if "calls" not in answer:
+            raise SystemExit(f"bench_filters: {name} failed on {row['name']}: {answer.get('error')}")
+        return list(answer["calls"])
+
+    calls_of("oracle", oracle)
+    wanted = np.load(f"{row['stem']}-oracle-oracle.npy")
     found = []
-    for library in libraries:
-        for call in library.ask(row=row, save=f"{row['stem']}-{library.name}")["calls"]:
-            got = np.load(f"{row['stem']}-{library.name}-{call}.npy")
+    for name, process in libraries.items():
+        for call in calls_of(name, process):
+            got = np.load(f"{row['stem']}-{name}-{call}.npy")
             worst, scale = float(np.abs(got - wanted).max()), float(np.abs(wanted).max())
             if got.shape != wanted.shape or not worst <= 2e-5 * scale:
-                raise SystemExit(f"bench_filters: {library.name} {call} on {row['name']} is off by {worst:.3g}")
-            found.append((library, call))
+                raise SystemExit(f"bench_filters: {name} {call} on {row['name']} is off by {worst:.3g}")
+            found.append((name, call))
     return found
 
 
-def measure(row: Row, calls: list[tuple[Library, str]], turns: int, seconds: float) -> dict[str, float]:
+def measure(
+    row: Row, calls: list[tuple[str, str]], libraries: dict[str, Process], turns: int, seconds: float, rest: float
+) -> dict[str, float]:
     """Milliseconds of every call, the libraries taking turns."""
     times: dict[str, list[float]] = {}
+    stolen = 0.0
     for _ in range(turns):
-        for library, call in calls:
-            time.sleep(REST)
-            answer = library.ask(row=row, call=call, seconds=seconds)
-            times.setdefault(f"{library.name} {call}", []).append(1e3 * answer["seconds"])
+        for name, call in calls:
+            median, share = one_turn(libraries, name, rest, row=row, call=call, seconds=seconds)
+            times.setdefault(f"{name} {call}", []).append(1e3 * median)
+            stolen = max(stolen, share)
+    tell_stolen(row["name"], stolen)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def panels(rows: list[Row], versions: dict[str, str]) -> list[dict[str, Any]]:
+    """The operations as chart.py takes them: the fastest peer's call against the slowest of fastconv's."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        mine = max(ms for name, ms in row["ms"].items() if name.startswith("fastconv "))
+        peers = {name: ms for name, ms in row["ms"].items() if not name.startswith("fastconv ")}
+        if peers:
+            fastest = min(peers, key=peers.__getitem__)
+            bar = {"name": row["name"], "ratio": peers[fastest] / mine, "fastest": fastest}
+            found.setdefault(row["operation"], []).append(bar)
+    return [
+        {"title": f"{name}, against the fastest peer", "versions": versions, "rows": bars}
+        for name, bars in found.items()
+    ]
 
 
 def show(rows: list[Row]) -> None:
@@ -146,48 +144,55 @@ def show(rows: list[Row]) -> None:
         print(f"{operation}, {name}: {figures}{verdict}")
 
 
-def installed(python: str, module: str) -> bool:
-    """Whether an interpreter can import it."""
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers-python", default=sys.executable, metavar="PYTHON")
-    parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
+def parse() -> argparse.Namespace:
+    parser = Parser(__doc__, chart=True)
+    parser.add_argument("--peers-python", default=sys.executable, metavar="PATH", help="interpreter that has the peers")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="NAME", help=", ".join(PEERS))
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads())
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each turn of each call")
+    parser.add_argument("--rest", type=float, default=REST, help="seconds before each turn")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows of shapes/filters.txt")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
-    shapes = [row for row in read_shapes("filters") if not arguments.only or row[1] in arguments.only]
-    if not shapes or arguments.turns < 1 or arguments.threads < 1:
-        parser.error("--only must name rows of shapes/filters.txt, --turns and --threads must be at least 1")
-    check_target(parser, arguments.json)
-    if not installed(arguments.peers_python, PEERS["scipy"]):
-        parser.error(f"{arguments.peers_python} has no scipy, which checks the results: see --peers-python")
+    arguments = parser.parse()
+    arguments.shapes = [row for row in read_shapes("filters") if not arguments.only or row[1] in arguments.only]
+    if not arguments.shapes:
+        parser.error("--only must name rows of shapes/filters.txt")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse()
+    oracle = Process("oracle", arguments.peers_python, arguments.threads, {}, WORKER)
+    if oracle.missing:
+        raise SystemExit(f"bench_filters: {arguments.peers_python} has no scipy, which checks the results")
     head = describe_machine(arguments.threads)
     show_machine(head)
-    libraries = [Library("fastconv", sys.executable)]
-    for name in arguments.peers:
-        if installed(arguments.peers_python, PEERS[name]):
-            libraries.append(Library(name, arguments.peers_python))
-        else:
-            print(f"# {name} is left out: it is not installed")
-    oracle = Library("oracle", arguments.peers_python)
+    libraries: dict[str, Process] = {}
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for operation, name, numbers in shapes:
-            row = prepare(Path(folder), operation, name, numbers, arguments.threads)
-            calls = check(row, oracle, libraries)
-            row["ms"] = measure(row, calls, arguments.turns, arguments.seconds)
-            rows.append(row)
-    for library in [*libraries, oracle]:
-        library.close()
+    try:
+        for name in ("fastconv", *arguments.peers):
+            process = Process(name, arguments.peers_python, arguments.threads, {}, WORKER)
+            if process.missing:
+                print(f"# {name} is left out: {process.missing}")
+                process.close()
+                continue
+            libraries[name] = process
+        with tempfile.TemporaryDirectory() as folder:
+            for operation, name, numbers in arguments.shapes:
+                row = prepare(Path(folder), operation, name, numbers, arguments.threads)
+                calls = check(row, oracle, libraries)
+                row["ms"] = measure(row, calls, libraries, arguments.turns, arguments.seconds, arguments.rest)
+                rows.append(row)
+    finally:
+        close_all([*libraries.values(), oracle])
     show(rows)
+    versions = {name: process.version for name, process in libraries.items()}
     kept = [{key: row[key] for key in ("operation", "name", "numbers", "ms")} for row in rows]
-    write_json(arguments.json, {"machine": head, "rows": kept})
+    write_json(arguments.json, {"machine": head, "versions": versions, "rows": kept})
+    if arguments.chart:
+        from chart import draw
+
+        draw({"machine": head, "contests": panels(rows, versions)}, arguments.chart)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ The build goes through pip in a new virtual environment and fetches what it buil
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, describe_machine, once, show_machine, write_json
+from common import HERE, Parser, describe_machine, once, show_machine, write_json
 
 import fastconv
 
@@ -61,11 +60,10 @@ def build(folder: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--skip-build", action="store_true")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
+    arguments = parser.parse()
     head = describe_machine(fastconv.get_num_threads())
     show_machine(head)
     result: dict[str, Any] = {}

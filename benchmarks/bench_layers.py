@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from common import (
     HERE,
-    check_target,
+    Parser,
     describe_machine,
     geometric_mean,
     read_shapes,
+    replacing,
     show_machine,
     show_table,
     write_json,
@@ -31,7 +32,7 @@ from common import (
 from contests import CONTESTS, Contest, Goal
 from naive import Conv, numpy_conv
 from report import markdown
-from turns import REST, Process, close_all, take_turns
+from turns import REST, Process, close_all, take_turns, tell_stolen
 
 import fastconv
 from fastconv.functional import _peaks
@@ -191,22 +192,19 @@ def start(contest: Contest, python: str, threads: int) -> tuple[dict[str, Proces
     return processes, versions
 
 
-def run_contest(
-    contest: Contest, layers: list[tuple[str, Conv]], arguments: argparse.Namespace, peak: float
-) -> tuple[list[Row], dict[str, str]]:
+def run_contest(contest: Contest, arguments: argparse.Namespace, peak: float) -> tuple[list[Row], dict[str, str]]:
     processes, versions = start(contest, arguments.peers_python, arguments.threads)
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory() as folder:
-            for seed, (name, layer) in enumerate(layers):
+            for seed, (name, layer) in enumerate(arguments.layers):
                 ready, notes = prepare(processes, contest, layer, Path(folder), seed)
                 for note in notes:
                     print(f"# {name}: {note}", flush=True)
                 if contest.ours.name not in ready:
                     continue
                 times, stolen = take_turns(ready, arguments.turns, arguments.seconds, arguments.rest)
-                if stolen > 0.05:
-                    print(f"# {name}: waiting processes used {stolen:.0%} of a CPU meanwhile", flush=True)
+                tell_stolen(name, stolen)
                 medians = {who: float(np.median(turns)) for who, turns in times.items()}
                 mine = times[contest.ours.name]
                 rows.append(Row(name, layer, medians, peak, (max(mine) - min(mine)) / medians[contest.ours.name]))
@@ -246,13 +244,11 @@ def read_layers(networks: list[str], wanted: list[str] | None) -> list[tuple[str
             label = name if network == "peers" else f"{network}.{name}"
             if operation == "conv" and (not wanted or name in wanted or label in wanted):
                 layers.append((label, Conv(*numbers)))
-    if not layers:
-        raise SystemExit("bench_layers: no layer has that name; see the files in benchmarks/shapes")
     return layers
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__, chart=True)
     names = [contest.name for contest in CONTESTS]
     networks = sorted(path.stem for path in (HERE / "shapes").glob("*.txt"))
     parser.add_argument(
@@ -267,16 +263,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=LEAST_TURNS)
     parser.add_argument("--seconds", type=float, default=0.1, help="of one turn")
     parser.add_argument("--rest", type=float, default=REST, help="seconds before each turn")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    parser.add_argument("--chart", metavar="FILE", help="draw the ratios into this PNG (needs matplotlib)")
     parser.add_argument("--markdown", metavar="FILE", help="write ratios and goals as tables of a page")
-    arguments = parser.parse_args()
-    for name in ("threads", "turns"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
-    check_target(parser, arguments.json)
-    check_target(parser, arguments.chart)
-    check_target(parser, arguments.markdown)
+    arguments = parser.parse()
+    arguments.layers = read_layers(arguments.shapes, arguments.rows)
+    if not arguments.layers:
+        parser.error("--rows: no layer has that name; see the files in benchmarks/shapes")
     return arguments
 
 
@@ -292,13 +283,12 @@ def peak_of(contest: Contest, threads: int, peak: float) -> float:
 
 def main() -> None:
     arguments = parse()
-    layers = read_layers(arguments.shapes, arguments.rows)
     head = describe_machine(arguments.threads)
     show_machine(head)
     peak = float(head.get("peak_gflops", 0.0))
     results = []
     for contest in (contest for contest in CONTESTS if contest.name in arguments.contests):
-        rows, versions = run_contest(contest, layers, arguments, peak_of(contest, arguments.threads, peak))
+        rows, versions = run_contest(contest, arguments, peak_of(contest, arguments.threads, peak))
         verdicts = show(contest, rows, arguments.threads)
         results.append(
             {
@@ -322,7 +312,8 @@ def main() -> None:
     result = {"machine": head, "contests": results}
     write_json(arguments.json, result)
     if arguments.markdown:
-        Path(arguments.markdown).write_text(markdown(result), encoding="utf-8")
+        with replacing(arguments.markdown) as beside:
+            Path(beside).write_text(markdown(result), encoding="utf-8")
     if arguments.chart:
         from chart import draw
 

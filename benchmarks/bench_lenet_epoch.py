@@ -8,7 +8,6 @@ epoch of a process warms up and is not counted. Checks that all of them learn: t
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import HERE, describe_machine, show_machine, show_table, write_json
+from common import HERE, Parser, describe_machine, show_machine, show_table, write_json
 
 import fastconv
 from fastconv import data
@@ -42,15 +41,14 @@ def run(python: str, framework: str, layout: str, path: Path, epochs: int, threa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__)
     parser.add_argument("--torch-python", default=sys.executable, metavar="PATH", help="interpreter that has torch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=2, help="in each process; the first one is not counted")
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads())
     parser.add_argument("--rest", type=float, default=2.0, help="seconds between processes")
     parser.add_argument("--data", default="fashion-mnist", help="folder or name, as of fastconv train")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
+    arguments = parser.parse()
     if arguments.epochs < 2:
         parser.error("--epochs must be at least 2: the first one is not counted")
     head = describe_machine(arguments.threads)

@@ -8,13 +8,22 @@ Float32. The loops run once on a part of a layer (see naive.py) and are scaled u
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from common import NETWORKS, best_of, describe_machine, geometric_mean, once, read_shapes, show_machine, show_table
+from common import (
+    NETWORKS,
+    Parser,
+    best_of,
+    describe_machine,
+    geometric_mean,
+    once,
+    read_shapes,
+    show_machine,
+    show_table,
+)
 from common import write_json as write
 from naive import Conv, Pool, naive_pool, naive_pool_backward, numpy_conv, numpy_pool
 
@@ -204,12 +213,11 @@ def means(rows: list[Row]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads())
     parser.add_argument("--iterations", type=int, default=50_000, help="of the Python loops on each part")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
+    arguments = parser.parse()
     fastconv.set_num_threads(arguments.threads)
     head = describe_machine(arguments.threads)
     show_machine(head)

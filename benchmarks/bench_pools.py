@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import describe_machine, geometric_mean, show_machine, show_table, write_json
-from turns import REST, Process, close_all, take_turns
+from common import Parser, describe_machine, geometric_mean, show_machine, show_table, write_json
+from turns import REST, Process, close_all, take_turns, tell_stolen
 
 import fastconv
 
@@ -87,10 +87,9 @@ def measure(processes: dict[str, Process], arguments: argparse.Namespace, folder
                 job = {"pass": pass_name, "kernel": kernel, "stride": stride, "padding": padding}
                 check(processes, job, folder, oracle(pass_name, arrays))
                 times, stolen = take_turns(processes, arguments.turns, arguments.seconds, arguments.rest)
-                if stolen > 0.05:
-                    print(f"# waiting processes used {stolen:.0%} of a CPU meanwhile", flush=True)
-                seconds = {name: float(np.median(turns)) for name, turns in times.items()}
                 label = f"{shape_name(shape)} {kernel}x{kernel}/{stride} pad {padding}"
+                tell_stolen(f"{label} {pass_name}", stolen)
+                seconds = {name: float(np.median(turns)) for name, turns in times.items()}
                 rows.append({"name": label, "pass": pass_name, "seconds": seconds})
     return rows
 
@@ -130,8 +129,22 @@ def show(rows: list[dict[str, Any]], rivals: list[str]) -> list[dict[str, Any]]:
     return goals
 
 
+def panels(rows: list[dict[str, Any]], versions: dict[str, str]) -> list[dict[str, Any]]:
+    """The passes as chart.py takes them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in (row for row in rows if row["ratios"]):
+        fastest = min(row["ratios"], key=row["ratios"].__getitem__)
+        found.setdefault(row["pass"], []).append(
+            {"name": row["name"], "ratio": row["ratios"][fastest], "fastest": fastest}
+        )
+    return [
+        {"title": f"{name}, against PyTorch's better layout", "versions": versions, "rows": bars}
+        for name, bars in found.items()
+    ]
+
+
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__, chart=True)
     names = [shape_name(shape) for shape in SHAPES]
     parser.add_argument("--shapes", nargs="+", choices=names, default=names, metavar="NxCxH", help=", ".join(names))
     parser.add_argument("--passes", nargs="+", choices=PASSES, default=PASSES, metavar="PASS", help=", ".join(PASSES))
@@ -140,12 +153,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.1, help="of one turn")
     parser.add_argument("--rest", type=float, default=REST, help="seconds before each turn")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-    arguments = parser.parse_args()
-    for name in ("threads", "turns"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
-    return arguments
+    return parser.parse()
 
 
 def main() -> None:
@@ -153,6 +161,7 @@ def main() -> None:
     head = describe_machine(arguments.threads)
     show_machine(head)
     processes: dict[str, Process] = {}
+    versions: dict[str, str] = {}
     try:
         for name, (library, _) in CONTESTANTS.items():
             process = Process(library, arguments.peers_python, arguments.threads, {})
@@ -160,13 +169,17 @@ def main() -> None:
                 print(f"# {name} is left out: {process.missing}")
                 process.close()
                 continue
-            processes[name] = process
+            processes[name], versions[name] = process, process.version
         with tempfile.TemporaryDirectory() as folder:
             rows = measure(processes, arguments, Path(folder))
     finally:
         close_all(processes.values())
     goals = show(rows, [name for name in processes if name != "fastconv"])
-    write_json(arguments.json, {"machine": head, "rows": rows, "goals": goals})
+    write_json(arguments.json, {"machine": head, "versions": versions, "rows": rows, "goals": goals})
+    if arguments.chart:
+        from chart import draw
+
+        draw({"machine": head, "contests": panels(rows, versions)}, arguments.chart)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The picture of bench_layers.py: a bar per layer, how many times faster fastconv is than the fastest peer."""
+"""The picture of a comparison: a bar per row, how many times faster fastconv is than the fastest peer."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from common import replacing
 
 FASTER, SLOWER, LINE = "#2a7f62", "#c0504d", "#333333"
 
@@ -41,5 +43,6 @@ def draw(result: dict[str, Any], path: str) -> None:
         panel.set_visible(False)
     machine = result["machine"]
     figure.suptitle(f"{machine['cpu']}, {machine['isa']}, {machine['threads']} threads", fontsize=10)
-    figure.savefig(path, dpi=110)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=110, format="png")
     plt.close(figure)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import math
 import os
 import platform
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -20,6 +23,7 @@ from fastconv.functional import _peaks
 
 HERE = Path(__file__).resolve().parent
 BEYOND_CACHES = 2**28  # bytes
+AT_LEAST = {"threads": 1, "turns": 1, "rounds": 1, "iterations": 1, "size": 1, "seconds": 0, "rest": 0}
 NETWORKS = ("lenet5", "alexnet", "vgg16", "mobilenetv2")
 
 
@@ -73,10 +77,43 @@ def worker_environment(library: str, threads: int | None = None, **extra: str) -
     return {**env, **extra}
 
 
-def check_target(parser: argparse.ArgumentParser, path: str | None) -> None:
-    """Refuse a result file that could not be written, before anything is measured."""
-    if path not in (None, "-") and not Path(path).absolute().parent.is_dir():
-        parser.error(f"{path}: there is no folder {Path(path).absolute().parent}")
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, before anything is measured: also a target that could not be written."""
+
+    def __init__(self, description: str | None, chart: bool = False) -> None:
+        super().__init__(prog=Path(sys.argv[0]).stem, description=(description or "").partition("\n")[0])
+        self.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
+        if chart:
+            self.add_argument("--chart", metavar="FILE", help="draw the ratios into this PNG (needs matplotlib)")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+    def parse(self) -> argparse.Namespace:
+        """The arguments, when all of them make sense."""
+        arguments = self.parse_args()
+        for name, value in vars(arguments).items():
+            option = f"--{name.replace('_', '-')}"
+            if name in AT_LEAST and not AT_LEAST[name] <= value < math.inf:
+                self.error(f"{option} (={value}) must be at least {AT_LEAST[name]}")
+            if name.endswith("_python") and shutil.which(value) is None:
+                self.error(f"{option} (={value!r}) is no program")
+            if name in ("json", "chart", "markdown") and value is not None:
+                self._check_target(option, value)
+        if getattr(arguments, "chart", None) and importlib.util.find_spec("matplotlib") is None:
+            self.error("--chart needs matplotlib: pip install matplotlib")
+        return arguments
+
+    def _check_target(self, option: str, value: str) -> None:
+        path = Path(value).absolute()
+        if option == "--json" and value == "-":
+            return
+        if path.is_dir():
+            self.error(f"{option} (={value!r}) is a folder")
+        if not path.parent.is_dir():
+            self.error(f"{option} (={value!r}) cannot be written: there is no folder {path.parent}")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            self.error(f"{option} (={value!r}) cannot be written: permission denied")
 
 
 def blas() -> str:
@@ -121,6 +158,18 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         print("  ".join([line[0].ljust(widths[0]), *cells[1:]]))
 
 
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """A name beside `path` to write to, which becomes `path` when the body ends: nothing half-written stays."""
+    beside = f"{path}.part"
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+
+
 def write_json(path: str | None, result: dict[str, Any]) -> None:
     """Write the result to `path`, or to standard output for "-"."""
     if path is None:
@@ -128,5 +177,6 @@ def write_json(path: str | None, result: dict[str, Any]) -> None:
     text = json.dumps(result, indent=1)
     if path == "-":
         sys.stdout.write(text + "\n")
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        return
+    with replacing(path) as beside:
+        Path(beside).write_text(text + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ how long to time it. The interpreter needs only NumPy and the library asked for.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -80,11 +81,11 @@ def oracle_calls(x: np.ndarray, w: np.ndarray, row: dict[str, Any]) -> dict[str,
 
 
 LIBRARIES = {
-    "fastconv": fastconv_calls,
-    "opencv": opencv_calls,
-    "scipy": scipy_calls,
-    "numpy": numpy_calls,
-    "oracle": oracle_calls,
+    "fastconv": (fastconv_calls, "fastconv"),
+    "opencv": (opencv_calls, "cv2"),
+    "scipy": (scipy_calls, "scipy"),
+    "numpy": (numpy_calls, "numpy"),
+    "oracle": (oracle_calls, "scipy"),
 }
 
 
@@ -100,7 +101,13 @@ def timed(call: Call, seconds: float) -> float:
 
 
 def main() -> None:
-    library = LIBRARIES[sys.argv[1]]
+    library, module = LIBRARIES[sys.argv[1]]
+    try:
+        version = importlib.import_module(module).__version__
+    except ImportError as error:
+        print(json.dumps({"missing": str(error)}), flush=True)
+        return
+    print(json.dumps({"version": version}), flush=True)
     loaded: tuple[Any, dict[str, Call]] = (None, {})
     for line in sys.stdin:
         request = json.loads(line)
@@ -108,12 +115,12 @@ def main() -> None:
         if loaded[0] != row["name"]:
             loaded = row["name"], library(np.load(row["x"]), np.load(row["w"]), row)
         calls = loaded[1]
-        if "save" in request:
+        if request["do"] == "prepare":
             for name, call in calls.items():
                 np.save(f"{request['save']}-{name}.npy", call())
             answer: dict[str, Any] = {"calls": list(calls)}
         else:
-            answer = {"seconds": timed(calls[request["call"]], request["seconds"])}
+            answer = {"median": timed(calls[request["call"]], request["seconds"])}
         print(json.dumps(answer), flush=True)
 
 

@@ -18,16 +18,19 @@ from typing import Any
 from common import HERE, worker_environment
 
 REST = 0.2
+MOST_STOLEN = 0.05
 
 
 class Process:
-    """One layer_worker.py; `missing` says why it could not start."""
+    """One worker; `missing` says why it could not start."""
 
-    def __init__(self, library: str, python: str, threads: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self, library: str, python: str, threads: int, environment: dict[str, str], script: str = "layer_worker.py"
+    ) -> None:
         env = worker_environment(library, threads, **environment)
         if library == "fastconv":
             python = sys.executable
-        command = [python, str(HERE / "layer_worker.py"), library, str(threads)]
+        command = [python, str(HERE / script), library, str(threads)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
         )
@@ -75,16 +78,29 @@ def take_turns(
     medians: dict[str, list[float]] = {name: [] for name in processes}
     stolen = 0.0
     for _ in range(turns):
-        for name, process in processes.items():
-            time.sleep(rest)
-            before = _used(processes, name)
-            start = time.perf_counter()
-            answer = process.ask(do="time", seconds=seconds)
-            stolen = max(stolen, (_used(processes, name) - before) / (time.perf_counter() - start))
-            if "median" not in answer:
-                raise SystemExit(f"{name} failed while it was timed: {answer.get('error')}")
-            medians[name].append(answer["median"])
+        for name in processes:
+            median, share = one_turn(processes, name, rest, seconds=seconds)
+            medians[name].append(median)
+            stolen = max(stolen, share)
     return medians, stolen
+
+
+def one_turn(processes: dict[str, Process], name: str, rest: float, **job: Any) -> tuple[float, float]:
+    """Median that one process reports after a rest, and the share of a CPU that the others used meanwhile."""
+    time.sleep(rest)
+    before = _used(processes, name)
+    start = time.perf_counter()
+    answer = processes[name].ask(do="time", **job)
+    stolen = (_used(processes, name) - before) / (time.perf_counter() - start)
+    if "median" not in answer:
+        raise SystemExit(f"{name} failed while it was timed: {answer.get('error')}")
+    return answer["median"], stolen
+
+
+def tell_stolen(row: str, stolen: float) -> None:
+    """A waiting process that computes disturbs the one that is timed."""
+    if stolen > MOST_STOLEN:
+        print(f"# {row}: waiting processes used {stolen:.0%} of a CPU meanwhile", flush=True)
 
 
 def _used(processes: dict[str, Process], running: str) -> float:

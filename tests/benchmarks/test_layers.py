@@ -16,7 +16,6 @@ from contests import CONTESTS, Contest, Contestant, Goal
 from naive import Conv
 
 import fastconv
-from fastconv.cli import main
 
 SHAPES = sorted(path.stem for path in (HERE / "shapes").glob("*.txt"))
 
@@ -82,13 +81,6 @@ def test_a_run_without_peers(tmp_path):
     assert "WRONG" not in done.stdout
 
 
-def test_the_command_finds_the_benchmarks(capfd):
-    assert main(["bench", "nonsense"]) == 1
-    assert "choose one of" in capfd.readouterr().err
-    assert main(["bench", "layers", "--rows", "nonsense"]) == 1
-    assert "no layer has that name" in capfd.readouterr().err
-
-
 def test_the_chart_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     from chart import draw
@@ -99,20 +91,6 @@ def test_the_chart_is_drawn(tmp_path):
     path = Path(tmp_path, "chart.png")
     draw({"machine": machine, "contests": [contest]}, str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "words"),
-    [
-        ("layers", ["--turns", "0"], "--turns"),
-        ("layers", ["--json", "/nonexistent/folder/x.json"], "there is no folder"),
-        ("filters", ["--only", "nonsense"], "--only"),
-        ("filters", ["--turns", "0"], "--turns"),
-    ],
-)
-def test_bad_options_are_refused_before_measuring(name, options, words, capfd):
-    assert main(["bench", name, *options]) == 2
-    assert words in capfd.readouterr().err
 
 
 def test_the_page_holds_every_row_and_goal():

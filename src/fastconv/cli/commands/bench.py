@@ -35,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return child.wait()
     except KeyboardInterrupt:
-        child.wait()
-        raise
+        # The terminal told the child as well, and it says so.
+        return child.wait()
