@@ -33,7 +33,7 @@ TOLERANCE = {
     "winograd_weights": 16.0,
 }
 # Options without which an algorithm refuses.
-NEEDS = {"winograd4": {"accuracy": "fast"}, "winograd6": {"accuracy": "fast"}}
+NEEDS = {name: {"accuracy": "fast"} for name in ("winograd4", "winograd6", "winograd_weights")}
 
 
 def to_layout(array, layout):

@@ -66,6 +66,8 @@ class Candidate:
     predicted_percent : float or None
         Multiply-adds of the formula in percent of what `cost` cycles have room for; above 100 where an algorithm
         saves multiplications.
+    predicted_seconds : float or None
+        The same as a time, on the threads that the call starts, by the measured peak of this machine.
     error_bound : float or None
         Largest rms error, where one sequential sum per output has 1; see `ERROR_BOUNDS`. None if it is not known.
     seconds : float or None
@@ -81,6 +83,7 @@ class Candidate:
     macs: float
     workspace_bytes: int
     predicted_percent: float | None = None
+    predicted_seconds: float | None = None
     error_bound: float | None = None
     seconds: float | None = None
     percent_of_peak: float | None = None
@@ -176,13 +179,15 @@ class ConvReport:
         if not self.candidates:
             return []
         measured = any(row.seconds is not None for row in self.candidates)
-        head = f"  {'candidate':<14}{'status':<21}{'cycles':>14}{'of peak':>9}{'error':>7}{'workspace':>13}"
+        head = f"  {'candidate':<14}{'status':<20}{'cycles':>13}{'predicted':>12}{'of peak':>9}"
+        head += f"{'error':>7}{'workspace':>13}"
         head += f"{'measured':>12}{'of peak':>9}" if measured else ""
         lines = [f"{head}  why"]
         for row in self.candidates:
             able = row.status == "ok"
-            line = f" {'*' if row.name == self.algorithm else ' '}{row.name:<14}{row.status:<21}"
-            line += f"{row.cost:>14,.0f}" if able else f"{'-':>14}"
+            line = f" {'*' if row.name == self.algorithm else ' '}{row.name:<14}{row.status:<20}"
+            line += f"{row.cost:>13,.0f}" if able else f"{'-':>13}"
+            line += _cell(row.predicted_seconds and 1e3 * row.predicted_seconds, "{:,.3f} ms", 12)
             line += _cell(row.predicted_percent if able else None, "{:.0f} %", 9)
             line += _cell(row.error_bound, "{:g}x", 7)
             line += f"{'-' if row.status == 'unsupported' else format(row.workspace_bytes, ','):>13}"
@@ -287,17 +292,19 @@ def _candidates(key: ConvKey, call: Call, measured: bool) -> list[Candidate]:
     dtype = np.dtype(key.chars[0])
     macs = conv_macs(call.problem)
     at_peak = macs / (2 * _engine.lanes(dtype))
+    peak = peak_gflops(dtype, call.plan.threads())
     rows = []
     for row in call.plan.candidates():
         percent = 100 * at_peak / row["cost"] if row["status"] == "ok" and row["cost"] > 0 else None
-        rows.append(Candidate(**row, predicted_percent=percent, error_bound=ERROR_BOUNDS.get(row["name"])))
+        seconds = 2e-7 * macs / percent / peak if percent and peak else None
+        rows.append(Candidate(**row, predicted_percent=percent, predicted_seconds=seconds,
+                              error_bound=ERROR_BOUNDS.get(row["name"])))  # fmt: skip
     if not measured:
         return rows
     names = [
         row.name for row in rows if row.status == "ok" and (row.cost < PATIENCE or row.name == call.plan.algorithm)
     ]
     seconds = measured_seconds(dense_key(key), call.problem, names)
-    peak = peak_gflops(dtype, call.plan.threads())
     return [
         row
         if row.name not in seconds
@@ -453,8 +460,8 @@ def explain_conv2d(
     Returns
     -------
     ConvReport
-        The algorithm that runs and why, all candidates with cost, error bound and workspace bytes, the output's shape,
-        and the input pixels that a stride that does not fit never reads.
+        The algorithm that runs and why, all candidates with predicted time, error bound and workspace bytes, the
+        output's shape, and the input pixels that a stride that does not fit never reads.
 
     Raises
     ------
