@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import ISAS
+
+from fastconv import _engine
 
 HERE = Path(__file__).parent
-EMULATED = "4"  # every fourth row of the convolution cases: an emulator is some twenty times slower
-GROUPS = ("arguments", "conv", "lanes", "winograd", "pool", "ops", "threads")
+PARTS = 2  # processes that share the table of convolutions
+EMULATED = 4  # every fourth row of it under an emulator, which is some twenty times slower
+GROUPS = ("arguments", "lanes", "winograd", "pool", "ops", "threads")
 
 
 def need(*programs):
@@ -30,19 +35,34 @@ def build(folder, **variables):
     return folder / "run"
 
 
-def passes(command, **environment):
+def passes(command):
     """Run a program of C tests and show what it printed if it fails."""
-    env = {**os.environ, **environment}
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=env)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
     assert ", 0 failed" in done.stdout
     return done.stdout
 
 
+def run_conv(command, every):
+    """Every n-th row of the table of convolutions, shared out among processes; runs of each algorithm."""
+    parts = []
+    for first in range(PARTS):
+        env = {**os.environ, "FASTCONV_TEST_EVERY": str(every * PARTS), "FASTCONV_TEST_FIRST": str(first * every)}
+        words = [*map(str, command), "conv"]
+        parts.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env))
+    found = {}
+    for printed, part in [(part.communicate()[0], part) for part in parts]:
+        assert part.returncode == 0 and ", 0 failed" in printed, printed[-8000:]
+        for name, runs in re.findall(r"^(\w+): (\d+) runs$", printed, re.MULTILINE):
+            found[name] = found.get(name, 0) + int(runs)
+    return found
+
+
 @pytest.fixture(scope="module")
 def native(tmp_path_factory):
+    """With the instruction sets of this CPU only: the others would not run."""
     need("make", "cc")
-    return build(tmp_path_factory.mktemp("native"))
+    return build(tmp_path_factory.mktemp("native"), ISAS=" ".join(ISAS))
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +77,26 @@ def test_native(native, group):
     assert "scalar" in passes([native, group])
 
 
+def test_native_conv(native):
+    runs = run_conv([native], 1)
+    assert list(runs) == _engine.conv_algorithms()
+    assert all(runs.values()), "no case of the table runs this algorithm"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_aarch64_under_emulation(aarch64, group):
-    assert "neon" in passes(["qemu-aarch64", aarch64, group], FASTCONV_TEST_EVERY=EMULATED)
+    assert "neon" in passes(["qemu-aarch64", aarch64, group])
+
+
+@pytest.mark.slow
+def test_aarch64_conv_under_emulation(aarch64):
+    assert any(run_conv(["qemu-aarch64", aarch64], EMULATED).values())
 
 
 def test_serial_build_gives_the_same_answers(tmp_path):
     need("make", "cc")
-    assert "scalar" in passes([build(tmp_path, OPENMP="", CFLAGS="-O1"), "arguments", "ops"])
+    assert "scalar" in passes([build(tmp_path, OPENMP="", CFLAGS="-O1", ISAS="scalar"), "arguments", "ops"])
 
 
 def test_unknown_group_is_refused(native):
