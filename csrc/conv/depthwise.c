@@ -26,8 +26,6 @@ int fc_depthwise_in_place(const fc_conv_desc *d) {
     return 1;
 }
 
-int64_t fc_tap_distance(const fc_axis *axis) { return axis->taps > 1 ? axis->offset[1] - axis->offset[0] : 1; }
-
 int64_t fc_depthwise_band(int64_t units, int64_t rows) {
     const int64_t bands = fc_min(fc_ceil_div(FC_DEPTHWISE_TASKS, fc_max(1, units)), rows / FC_DEPTHWISE_ROWS);
     return fc_ceil_div(rows, fc_max(1, bands));

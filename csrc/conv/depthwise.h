@@ -16,9 +16,6 @@ enum { FC_DEPTHWISE_TASKS = 16, FC_DEPTHWISE_ROWS = 8, FC_DEPTHWISE_GROUPS = 8 }
 /* Two axes at most, and nothing but zeros outside the source: what the kernels that read in place assume. */
 int fc_depthwise_in_place(const fc_conv_desc *d);
 
-/* The distance between neighbouring taps of an axis; 1 where there are none. */
-int64_t fc_tap_distance(const fc_axis *axis);
-
 /* Rows of a block so that `units` independent blocks of `rows` become enough tasks. */
 int64_t fc_depthwise_band(int64_t units, int64_t rows);
 

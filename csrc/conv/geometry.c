@@ -103,6 +103,8 @@ fc_status fc_axes_backward(fc_axis *axes, int64_t count, const fc_conv_desc *des
     return FC_OK;
 }
 
+int64_t fc_tap_distance(const fc_axis *axis) { return axis->taps > 1 ? axis->offset[1] - axis->offset[0] : 1; }
+
 void fc_axis_release(fc_axis *axis) {
     free(axis->kernel);
     axis->kernel = NULL;

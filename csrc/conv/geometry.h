@@ -26,6 +26,9 @@ fc_status fc_axis_forward(fc_axis *axis, const fc_conv_desc *desc, int number);
  * axes[] comes zeroed; release every one, whatever the status. */
 fc_status fc_axes_backward(fc_axis *axes, int64_t count, const fc_conv_desc *desc, int number);
 
+/* The distance between neighbouring taps in the source; 1 where there are none. */
+int64_t fc_tap_distance(const fc_axis *axis);
+
 void fc_axis_release(fc_axis *axis);
 
 #endif

@@ -41,8 +41,6 @@ static void release_stencil(fc_conv_plan *plan) {
     free(s);
 }
 
-static int64_t tap_step(const fc_axis *axis) { return axis->taps > 1 ? axis->index[1] - axis->index[0] : 1; }
-
 /* Outputs whose every tap lies inside the image, along one axis of unit step. */
 static void find_inside(bands *b, int axis, const fc_source *source) {
     const fc_axis *a = source->axis[axis];
@@ -54,13 +52,13 @@ static void plan_window(bands *b, const fc_phase *phase) {
     const fc_source *s = &phase->source;
     const fc_axis *const *axis = s->axis;
     for (int a = 0; a < FC_SPATIAL; ++a) find_inside(b, a, s);
-    b->dilation = tap_step(axis[HEIGHT]);
+    b->dilation = fc_tap_distance(axis[HEIGHT]);
     b->window = (fc_window){.depth = axis[DEPTH]->taps,
                             .height = axis[HEIGHT]->taps,
                             .width = axis[WIDTH]->taps,
-                            .plane = tap_step(axis[DEPTH]) * s->stride[DEPTH],
+                            .plane = fc_tap_distance(axis[DEPTH]) * s->stride[DEPTH],
                             .row = b->dilation * s->stride[HEIGHT],
-                            .step = tap_step(axis[WIDTH])};
+                            .step = fc_tap_distance(axis[WIDTH])};
     b->in_place = s->stride[WIDTH] == 1;
     b->direct = phase->dst_stride[WIDTH] == 1;
 }

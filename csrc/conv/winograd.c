@@ -36,8 +36,6 @@ static fc_status check(fc_conv_plan *plan, const fc_correlation *c) {
     return FC_OK;
 }
 
-static int64_t spacing(const fc_axis *axis) { return axis->taps > 1 ? axis->offset[1] - axis->offset[0] : 1; }
-
 /* Channels below which the errors of short sums, smaller for direct ones, would exceed what the accuracy promises: 2.5 times
  * those of direct sums by default, 10 times for "fast". Rms errors of 4x4 over 16, 20 and 24 channels of 8x8 pixels:
  * 2.6, 2.4 and 2.2. */
@@ -75,7 +73,7 @@ static void measure(fc_winograd *w, const fc_kernels *k) {
     for (int a = 0; a < TILE_AXES; ++a) {
         const fc_axis *along = axis[HEIGHT + a];
         w->points *= t->outputs[a] + t->taps[a] - 1;
-        w->dilation[a] = spacing(along);
+        w->dilation[a] = fc_tap_distance(along);
         w->residues[a] = fc_min(w->dilation[a], along->outputs);
         w->images *= w->residues[a];
         tiles[a] = fc_ceil_div(fc_ceil_div(along->outputs, w->dilation[a]), t->outputs[a]);
