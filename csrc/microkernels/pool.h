@@ -8,6 +8,8 @@
 #include "microkernels/pool_places.h"
 
 #include "microkernels/pool_strips.h"
+
+#include "microkernels/pool_strips_backward.h"
 #include "microkernels/pool_tiles.h"
 
 #define FC_POOL_TABLE                                                                                                  \

@@ -52,8 +52,16 @@ typedef struct fc_pool_strips {
     int64_t in[2], out[2], pad[2], kernel[2];
     int64_t x_row, y_row, dx_row, dy_row, index_row; /* distances of rows */
     int64_t place;                                   /* index of the plane's first element */
-    int64_t dx_from;                                 /* the row that dx points at */
+    int stream;                                      /* dx is dense and written past the caches */
 } fc_pool_strips;
+
+/* Backward, a block of rows of dx is put together in scratch, with one vector per row beside it. */
+static inline int64_t fc_pool_strip_pitch(const fc_pool_strips *at, int64_t lanes) {
+    return (at->in[1] + at->pad[1] + 2 * lanes - 1) / (2 * lanes) * (2 * lanes) + 2 * lanes;
+}
+static inline int64_t fc_pool_strip_scratch(const fc_pool_strips *at, int64_t rows, int64_t lanes) {
+    return (2 * rows + 2) * (fc_pool_strip_pitch(at, lanes) + lanes) + lanes;
+}
 
 typedef enum fc_pool_match { FC_MATCH_COUNT, FC_MATCH_FIRST, FC_MATCH_SPLIT, FC_MATCH_ALL } fc_pool_match;
 
@@ -134,15 +142,16 @@ typedef struct fc_pool_kernels {
                            double divisor, void *dx, int64_t dx_row, int64_t rows, int64_t count, int64_t width);
 
     /* Max pools with stride 2 (pool_strips.h), a block of output rows from <= h < to at a time: y and index (perhaps NULL)
-     * point at row `from`. Backward, from x or from indices, takes the blocks of a plane in order and stores the rows of dx
-     * from 2*from - pad up to 2*to - pad, the last block all that are left; it needs two lanes, and states[] with an entry
-     * for every lanes - 1 windows and one more. They return 0 where the result does not count: a NaN, a maximum of
-     * -infinity, an index outside its window. */
+     * point at row `from`. Backward, from x or from indices, takes the blocks of a plane in order and writes the rows of dx
+     * from 2*from - pad, where dx points if that is no border, up to 2*to - pad, the last block all that are left, at most
+     * two; it needs two lanes, states[] with an entry for every `lanes` windows, scratch of fc_pool_strip_scratch elements,
+     * and for indices three columns. They return 0 where the result does not count: a NaN, a maximum of -infinity, an index
+     * outside its window. */
     int (*strips)(const fc_pool_strips *at, const void *x, int64_t from, int64_t to, void *y, int64_t *index);
     int (*strips_backward)(const fc_pool_strips *at, const void *x, const void *dy, int64_t from, int64_t to,
-                           void *states, void *dx);
+                           void *states, void *scratch, void *dx);
     int (*strips_scatter)(const fc_pool_strips *at, const int64_t *index, const void *dy, int64_t from, int64_t to,
-                          void *states, void *dx);
+                          void *states, void *scratch, void *dx);
     /* Copies past the caches; stream_end before anybody reads what was written. */
     void (*stream)(void *to, const void *from, int64_t bytes);
     void (*stream_end)(void);

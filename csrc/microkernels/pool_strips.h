@@ -1,17 +1,16 @@
-/* pool_strips.h: max pools of 2 or 3 rows and columns with stride 2 and any border over unit-step rows, forward, with
- * indices, and backward.
+/* pool_strips.h: max pools of 2 or 3 rows and columns with stride 2 and any border over unit-step rows, with and without
+ * indices; backward in pool_strips_backward.h.
  *
  * A strip is one vector of neighbouring windows; it runs down the plane with everything in registers. The maximum is
  * separable, and so is its place: the first maximum in reading order is the first one along the width in the first row that
  * holds it. Every input row is therefore reduced along the width once, into the maxima of its windows and the lanes where
- * the second or third column wins, and serves the windows above and below it. Backward, the shares of dy that fall on a
- * row are added up before they are spread over the columns, so dx is stored once and never cleared or read.
+ * the second or third column wins, and serves the windows above and below it.
  *
  * Even and odd columns are separated by veven and vodd; columns outside the plane are -infinity. NaN, and windows whose
  * maximum is -infinity, which a border equals, are noticed and left to the general kernels.
  *
  * Wins over a search per window everywhere: a scalar search costs about nine comparisons a window, this about four vector
- * instructions; a scatter by saved indices must clear dx, read it, and add to it element by element. */
+ * instructions. */
 
 typedef struct pool_strip {
     int64_t first;     /* window of lane 0 */
@@ -88,7 +87,9 @@ FC_INLINE int pool_strips_body(const int rows, const int columns, const int inde
     const vec none = vbroadcast(-(real)INFINITY), twice = vadd(pool_ramp(), pool_ramp());
     const real width = (real)at->in[1];
     vmask unsure = vgt(none, none);
-    for (int64_t first = 0; first < at->out[1]; first += VLANES) {
+    for (int64_t strip = 0; strip < at->out[1]; strip += VLANES) {
+        /* The last one repeats a few windows, so that it stores whole vectors. */
+        const int64_t first = strip + VLANES > at->out[1] && at->out[1] > VLANES ? at->out[1] - VLANES : strip;
         const pool_strip s = pool_strip_at(at, first);
         int64_t row = 2 * from - at->pad[0];
         pool_line top = pool_strip_line(columns, at, &s, x, row, &unsure);
@@ -133,181 +134,6 @@ static int FC_NAME(fc_pool_strips)(const fc_pool_strips *at, const void *x, int6
 #undef CALL
     }
 #define CALL(ROWS, COLUMNS) pool_strips_body(ROWS, COLUMNS, 0, at, x, from, to, y, NULL)
-    return FC_POOL_STRIP_KERNEL(at, CALL);
-#undef CALL
-}
-
-/* The shares of one row of dx, by the column of their windows. */
-typedef struct pool_shares {
-    vec column[3];
-} pool_shares;
-
-/* What a strip hands on to the next block of rows. */
-typedef struct pool_state {
-    pool_line top;
-    pool_shares carried;
-} pool_state;
-_Static_assert(sizeof(pool_state) <= FC_POOL_STRIP_STATE * sizeof(vec), "the driver's states have this size");
-
-/* Where three columns overlap, a strip begins with the last window of the one to its left, which knows all that falls on
- * that window's columns: strips are worked on from right to left, so that its stores come last. */
-FC_INLINE int64_t pool_strip_step(const int columns) { return columns == 3 ? VLANES - 1 : VLANES; }
-
-FC_INLINE int64_t pool_strip_count(const int columns, const fc_pool_strips *at) {
-    const int64_t windows = (at->in[1] + at->pad[1] + 1) / 2, step = pool_strip_step(columns);
-    const int64_t beyond = windows > VLANES ? windows - VLANES : 0, count = 1 + (beyond + step - 1) / step;
-    return count > 1 && pool_strip_at(at, (count - 2) * step).spill ? count - 1 : count;
-}
-
-FC_INLINE void pool_strip_put(const int columns, const fc_pool_strips *at, const pool_strip *s, const pool_shares *g,
-                              real *dx, int64_t row) {
-    if (row < 0 || row >= at->in[0]) return;
-    real *p = dx + (row - at->dx_from) * at->dx_row + s->column;
-    const vec left = columns == 3 ? vadd(g->column[0], vbefore(vzero(), g->column[2])) : g->column[0];
-    const vec low = vziplow(left, g->column[1]), high = vziphigh(left, g->column[1]);
-    if (s->whole) {
-        vstore(p, low);
-        vstore(p + VLANES, high);
-    } else {
-        vstore_span(p, low, s->left);
-        vstore_span(p + VLANES, high, s->right);
-    }
-    if (columns == 3 && s->spill) {
-        real lanes[VLANES];
-        vstore(lanes, g->column[2]);
-        p[2 * VLANES] = lanes[VLANES - 1];
-    }
-}
-
-FC_INLINE pool_shares pool_line_shares(const int columns, const pool_line *line, vec g) {
-    const vec rest = columns == 3 ? vselect(line->third, vzero(), g) : g;
-    return (pool_shares){{vselect(line->second, vzero(), rest), vselect(line->second, rest, vzero()),
-                          columns == 3 ? vselect(line->third, g, vzero()) : vzero()}};
-}
-
-FC_INLINE vec pool_strip_gradient(const fc_pool_strips *at, const pool_strip *s, const real *dy, int64_t h) {
-    const real *p = dy + h * at->dy_row + s->first;
-    return s->count == VLANES ? vload(p) : vload_span(p, s->outputs, vzero());
-}
-
-FC_INLINE int pool_strip_backward(const int rows, const int columns, const fc_pool_strips *at, const pool_strip *s,
-                                  const real *x, const real *dy, int64_t from, int64_t to, pool_state *state,
-                                  real *dx) {
-    const vec none = vbroadcast(-(real)INFINITY);
-    vmask unsure = vgt(none, none);
-    int64_t row = 2 * from - at->pad[0];
-    pool_line top = from ? state->top : pool_strip_line(columns, at, s, x, row, &unsure);
-    vec carried = from ? state->carried.column[0] : vzero();
-    for (int64_t h = from; h < to; ++h, row += 2) {
-        const pool_line middle = pool_strip_line(columns, at, s, x, row + 1, &unsure);
-        const pool_line bottom = pool_strip_line(columns, at, s, x, row + 2, &unsure);
-        const vec g = pool_strip_gradient(at, s, dy, h);
-        const vmask lower = vgt(middle.best, top.best);
-        vec best = vmax(middle.best, top.best), above = g, below = vzero();
-        if (rows == 3) {
-            const vmask lowest = vgt(bottom.best, best);
-            best = vmax(bottom.best, best);
-            above = vselect(lowest, vzero(), g);
-            below = vselect(lowest, g, vzero());
-        }
-        unsure = vor(unsure, vand(s->valid, veq(best, none)));
-        const pool_shares high = pool_line_shares(columns, &top, vadd(carried, vselect(lower, vzero(), above)));
-        const pool_shares low = pool_line_shares(columns, &middle, vselect(lower, above, vzero()));
-        pool_strip_put(columns, at, s, &high, dx, row);
-        pool_strip_put(columns, at, s, &low, dx, row + 1);
-        carried = below;
-        top = bottom;
-    }
-    if (to == at->out[0]) {
-        pool_shares last = pool_line_shares(columns, &top, carried);
-        for (; row < at->in[0]; ++row) {
-            pool_strip_put(columns, at, s, &last, dx, row);
-            last = (pool_shares){{vzero(), vzero(), vzero()}};
-        }
-    }
-    state->top = top;
-    state->carried.column[0] = carried;
-    return !vany(unsure);
-}
-
-FC_INLINE int pool_strips_backward_body(const int rows, const int columns, const fc_pool_strips *at, const real *x,
-                                        const real *dy, int64_t from, int64_t to, pool_state *states, real *dx) {
-    int fine = 1;
-    for (int64_t i = pool_strip_count(columns, at) - 1; i >= 0; --i) {
-        const pool_strip s = pool_strip_at(at, i * pool_strip_step(columns));
-        fine &= pool_strip_backward(rows, columns, at, &s, x, dy, from, to, &states[i], dx);
-    }
-    return fine;
-}
-
-static int FC_NAME(fc_pool_strips_backward)(const fc_pool_strips *at, const void *x, const void *dy, int64_t from,
-                                            int64_t to, void *states, void *dx) {
-#define CALL(ROWS, COLUMNS) pool_strips_backward_body(ROWS, COLUMNS, at, x, dy, from, to, states, dx)
-    return FC_POOL_STRIP_KERNEL(at, CALL);
-#undef CALL
-}
-
-/* Indices that lie in their own window say which of its elements was the largest; others are left to a scatter. */
-FC_INLINE int pool_strip_scatter(const int rows, const int columns, const fc_pool_strips *at, const pool_strip *s,
-                                 const int64_t *index, const real *dy, int64_t from, int64_t to, pool_state *state,
-                                 real *dx) {
-    const vec twice = vadd(pool_ramp(), pool_ramp());
-    /* Lanes whose column lies outside the plane match no index. */
-    const vec nowhere = vbroadcast((real)NAN);
-    vec column[3];
-    for (int c = 0; c < columns; ++c) {
-        const vmask inside = pool_lanes((1 - s->column - c) >> 1, (1 + at->in[1] - s->column - c) >> 1);
-        column[c] = vselect(inside, vadd(twice, vbroadcast((real)c)), nowhere);
-    }
-    vmask strange = vgt(nowhere, nowhere);
-    pool_shares carried = {{vzero(), vzero(), vzero()}};
-    if (from) carried = state->carried;
-    int64_t row = 2 * from - at->pad[0];
-    for (int64_t h = from; h < to; ++h, row += 2) {
-        const vec g = pool_strip_gradient(at, s, dy, h);
-        const vec place = s->count ? vload_whole(index + h * at->index_row + s->first,
-                                                 at->place + row * at->in[1] + s->column, s->count)
-                                   : vzero();
-        vmask left = s->valid;
-        pool_shares share[3];
-        for (int r = 0; r < rows; ++r) {
-            const int inside = row + r >= 0 && row + r < at->in[0];
-            const vec relative = inside ? vsub(place, vbroadcast((real)(r * at->in[1]))) : nowhere;
-            for (int c = 0; c < columns; ++c) {
-                const vmask here = veq(relative, column[c]);
-                left = vandnot(left, here);
-                share[r].column[c] = vselect(here, g, vzero());
-            }
-        }
-        strange = vor(strange, left);
-        for (int c = 0; c < columns; ++c) share[0].column[c] = vadd(carried.column[c], share[0].column[c]);
-        pool_strip_put(columns, at, s, &share[0], dx, row);
-        pool_strip_put(columns, at, s, &share[1], dx, row + 1);
-        if (rows == 3) carried = share[2];
-    }
-    if (to == at->out[0])
-        for (; row < at->in[0]; ++row) {
-            pool_strip_put(columns, at, s, &carried, dx, row);
-            carried = (pool_shares){{vzero(), vzero(), vzero()}};
-        }
-    state->carried = carried;
-    return !vany(strange);
-}
-
-FC_INLINE int pool_strips_scatter_body(const int rows, const int columns, const fc_pool_strips *at,
-                                       const int64_t *index, const real *dy, int64_t from, int64_t to,
-                                       pool_state *states, real *dx) {
-    int fine = 1;
-    for (int64_t i = pool_strip_count(columns, at) - 1; i >= 0; --i) {
-        const pool_strip s = pool_strip_at(at, i * pool_strip_step(columns));
-        fine &= pool_strip_scatter(rows, columns, at, &s, index, dy, from, to, &states[i], dx);
-    }
-    return fine;
-}
-
-static int FC_NAME(fc_pool_strips_scatter)(const fc_pool_strips *at, const int64_t *index, const void *dy, int64_t from,
-                                           int64_t to, void *states, void *dx) {
-#define CALL(ROWS, COLUMNS) pool_strips_scatter_body(ROWS, COLUMNS, at, index, dy, from, to, states, dx)
     return FC_POOL_STRIP_KERNEL(at, CALL);
 #undef CALL
 }

@@ -26,7 +26,9 @@ int fc_pool_strips_take(const fc_pool_job *job) {
     if (!strided_by_two(&job->axis[1]) || !strided_by_two(&job->axis[2])) return 0;
     if (args->x && desc->x_stride[4] != 1) return 0;
     if (args->indices && (desc->index_stride[4] != 1 || desc->in[2] > FC_POOL_EXACT_PLACES / 4)) return 0;
-    if (desc->pass == FC_FORWARD) return desc->y_stride[4] == 1 && !plain_tiles(job);
+    if (plain_tiles(job)) return 0;
+    if (desc->pass == FC_FORWARD) return desc->y_stride[4] == 1;
+    if (job->axis[1].in + job->axis[1].pad > 2 * job->axis[1].out + 2 || (args->indices && desc->in[2] < 3)) return 0;
     return job->kernels->lanes > 1 && desc->dx_stride[4] == 1 && desc->dy_stride[4] == 1;
 }
 
@@ -81,20 +83,16 @@ static void forward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first, 
     if (job->stream) job->leaf->stream_end();
 }
 
-static int backward_plane(const fc_pool_job *job, fc_pool_bench *bench, fc_pool_strips *at, const void *x,
+static int backward_plane(const fc_pool_job *job, fc_pool_bench *bench, const fc_pool_strips *at, const void *x,
                           const int64_t *index, const void *dy, void *dx) {
     const int64_t height = at->out[0];
-    for (int64_t from = 0, row = 0; from < height; from += job->block_rows) {
-        const int64_t to = fc_min(from + job->block_rows, height);
-        const int64_t end = to == height ? at->in[0] : fc_max(fc_min(2 * to - at->pad[0], at->in[0]), 0);
+    for (int64_t from = 0; from < height; from += job->block_rows) {
+        const int64_t to = fc_min(from + job->block_rows, height), row = fc_max(2 * from - at->pad[0], 0);
         void *dx_to = fc_pool_at(job, dx, row * at->dx_row);
-        void *rows = job->stream ? bench->staging : dx_to;
-        at->dx_from = row;
-        const int fine = index ? job->leaf->strips_scatter(at, index, dy, from, to, bench->states, rows)
-                               : job->leaf->strips_backward(at, x, dy, from, to, bench->states, rows);
+        const int fine = index
+                             ? job->leaf->strips_scatter(at, index, dy, from, to, bench->states, bench->staging, dx_to)
+                             : job->leaf->strips_backward(at, x, dy, from, to, bench->states, bench->staging, dx_to);
         if (!fine) return 0;
-        if (job->stream) job->leaf->stream(dx_to, rows, (end - row) * at->in[1] * job->element);
-        row = end;
     }
     return 1;
 }
@@ -103,6 +101,7 @@ static void backward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first,
     const fc_pool_desc *desc = job->desc;
     const fc_pool_args *args = job->args;
     fc_pool_strips at = strips_of(job);
+    at.stream = job->stream;
     for (int64_t plane = first; plane < last; ++plane) {
         const int64_t n = plane / desc->c, c = plane % desc->c;
         int fine = 1;
@@ -128,15 +127,17 @@ static void lay_out(fc_pool_job *job, const fc_pool_strips *at) {
     const int64_t x_row = !forward && indexed ? 0 : 2 * at->in[1] * element, y_row = at->out[1] * element;
     const int64_t row = x_row + y_row + index_row + (forward ? 0 : 2 * at->in[1] * element);
     job->block_rows = fc_min(fc_max(fc_l1_bytes() / 2 / row, 1), at->out[0]);
-    const int dense = forward ? at->y_row == at->out[1] && (!indexed || at->index_row == at->out[1])
-                              : at->dx_row == at->in[1] && at->in[0] + at->pad[0] <= 2 * at->out[0] + 2;
+    const int dense =
+        forward ? at->y_row == at->out[1] && (!indexed || at->index_row == at->out[1]) : at->dx_row == at->in[1];
     job->stream = dense && planes > fc_l3_bytes() / row / at->out[0];
-    if (!forward)
-        job->state_bytes = ((at->in[1] + at->pad[1]) / 2 / (job->kernels->lanes - 1) + 2) * FC_POOL_STRIP_STATE *
-                           job->kernels->lanes * element;
-    if (!job->stream) return;
-    job->staging_bytes = forward ? job->block_rows * y_row : (2 * job->block_rows + 2) * at->in[1] * element;
-    job->index_bytes = forward ? job->block_rows * index_row : 0;
+    if (!forward) {
+        const int64_t lanes = job->kernels->lanes;
+        job->state_bytes = ((at->in[1] + at->pad[1]) / (2 * lanes) + 1) * FC_POOL_STRIP_STATE * lanes * element;
+        job->staging_bytes = fc_pool_strip_scratch(at, job->block_rows, lanes) * element;
+    } else if (job->stream) {
+        job->staging_bytes = job->block_rows * y_row;
+        job->index_bytes = job->block_rows * index_row;
+    }
 }
 
 fc_status fc_pool_strips_run(fc_pool_job *job) {

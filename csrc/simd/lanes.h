@@ -7,11 +7,13 @@
  *   vziplow vziphigh      a0 b0 a1 b1 ...: the first and the second vector of it
  *   vafter vbefore        a1 a2 ... b0, and the last element of a, b0 b1 ...
  *   vunordered            lanes where a or b holds a NaN
+ *   vkeep vdrop           m ? a : 0 and m ? 0 : a
  *   vany                  whether any lane of a mask is set
  *   vspan vspan_of        lanes from <= i < to, either of which may lie outside the vector
  *   vload_span            those lanes from memory, the others from `rest`; nothing else is touched
  *   vstore_span           those lanes to memory
- *   vload_whole           the first n of int64 p[i] - base, 0 beyond
+ *   vload_whole           the first n of int64 p[i] - base, 0 beyond; what lies outside 0 .. 2^31 becomes some other number
+ *                         outside, perhaps a negative one
  *   vstore_whole          p[i] = base + a for the first n lanes, which hold whole numbers
  *   vstream               vstore past the caches, p aligned to a vector
  *   vstream_end           after the last vstream, before other threads may read
@@ -38,6 +40,8 @@ static inline vspan vspan_of(int64_t from, int64_t to) {
 }
 static inline vec vload_span(const real *p, vspan s, vec rest) { return FC_MM(mask_loadu)(rest, s, p); }
 static inline void vstore_span(real *p, vec v, vspan s) { FC_MM(mask_storeu)(p, s, v); }
+static inline vec vkeep(vmask m, vec a) { return FC_MM(maskz_mov)(m, a); }
+static inline vec vdrop(vmask m, vec a) { return FC_MM(maskz_mov)((vmask)~m, a); }
 static inline vmask vor(vmask a, vmask b) { return (vmask)(a | b); }
 static inline vmask vand(vmask a, vmask b) { return (vmask)(a & b); }
 static inline vmask vandnot(vmask a, vmask b) { return (vmask)(a & ~b); }
@@ -118,6 +122,8 @@ static inline void vstore_span(real *p, vec v, vspan s) {
         FC_MM(maskstore)(p, s.lanes, v);
     }
 }
+static inline vec vkeep(vmask m, vec a) { return FC_MM(and)(m, a); }
+static inline vec vdrop(vmask m, vec a) { return FC_MM(andnot)(m, a); }
 static inline vmask vor(vmask a, vmask b) { return FC_MM(or)(a, b); }
 static inline vmask vand(vmask a, vmask b) { return FC_MM(and)(a, b); }
 static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
@@ -147,6 +153,46 @@ static inline vec vziplow(vec a, vec b) {
 static inline vec vziphigh(vec a, vec b) {
     return FC_MM(permute2f128)(FC_MM(unpacklo)(a, b), FC_MM(unpackhi)(a, b), 0x31);
 }
+/* AVX2 converts 32-bit integers only: the lower halves, or -1 where the upper ones are not zero. */
+static inline __m256i fc_four_whole(const int64_t *p, int n) {
+    return n >= 4 ? _mm256_loadu_si256((const __m256i *)p)
+                  : _mm256_maskload_epi64((const long long *)p,
+                                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
+}
+static inline void fc_store_four_whole(int64_t *p, __m256i v, int n) {
+    int64_t lanes[4];
+    _mm256_storeu_si256((__m256i *)(n >= 4 ? p : lanes), v);
+    for (int i = 0; i < n && n < 4; ++i) p[i] = lanes[i];
+}
+#if FC_F64
+static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
+    const __m256i v = _mm256_sub_epi64(fc_four_whole(p, n), _mm256_set1_epi64x(base));
+    const __m256i sorted = _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+    const __m128i low = _mm256_castsi256_si128(sorted), high = _mm256_extracti128_si256(sorted, 1);
+    const __m128i small = _mm_cmpeq_epi32(high, _mm_setzero_si128());
+    const vec whole = _mm256_cvtepi32_pd(_mm_or_si128(low, _mm_xor_si128(small, _mm_set1_epi32(-1))));
+    return n >= VLANES ? whole : _mm256_and_pd(whole, _mm256_castsi256_pd(fc_lane_mask(n)));
+}
+static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
+    fc_store_four_whole(p, _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_cvttpd_epi32(a)), _mm256_set1_epi64x(base)),
+                        n);
+}
+#else
+static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
+    const __m256i from = _mm256_set1_epi64x(base);
+    const vec a = _mm256_castsi256_ps(_mm256_sub_epi64(fc_four_whole(p, n), from));
+    const vec b = _mm256_castsi256_ps(_mm256_sub_epi64(fc_four_whole(p + 4, n - 4), from));
+    const __m256i low = _mm256_castps_si256(veven(a, b)), high = _mm256_castps_si256(vodd(a, b));
+    const __m256i small = _mm256_cmpeq_epi32(high, _mm256_setzero_si256());
+    const vec whole = _mm256_cvtepi32_ps(_mm256_or_si256(low, _mm256_xor_si256(small, _mm256_set1_epi32(-1))));
+    return n >= VLANES ? whole : _mm256_and_ps(whole, _mm256_castsi256_ps(fc_lane_mask(n)));
+}
+static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
+    const __m256i v = _mm256_cvttps_epi32(a), from = _mm256_set1_epi64x(base);
+    fc_store_four_whole(p, _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(v)), from), n);
+    fc_store_four_whole(p + 4, _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(v, 1)), from), n - 4);
+}
+#endif
 
 #elif defined(FC_ISA_sse2)
 
@@ -155,6 +201,8 @@ static inline vmask vunordered(vec a, vec b) { return FC_MM(cmpunord)(a, b); }
 static inline int vany(vmask a) { return FC_MM(movemask)(a) != 0; }
 static inline void vstream(real *p, vec v) { FC_MM(stream)(p, v); }
 static inline void vstream_end(void) { _mm_sfence(); }
+static inline vec vkeep(vmask m, vec a) { return FC_MM(and)(m, a); }
+static inline vec vdrop(vmask m, vec a) { return FC_MM(andnot)(m, a); }
 static inline vmask vor(vmask a, vmask b) { return FC_MM(or)(a, b); }
 static inline vmask vand(vmask a, vmask b) { return FC_MM(and)(a, b); }
 static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
@@ -179,6 +227,8 @@ static inline vec vziphigh(vec a, vec b) { return FC_MM(unpackhi)(a, b); }
 
 static inline vmask vnan(vec a) { return ~veq(a, a); }
 static inline vmask vunordered(vec a, vec b) { return ~(veq(a, a) & veq(b, b)); }
+static inline vec vkeep(vmask m, vec a) { return vselect(m, a, vzero()); }
+static inline vec vdrop(vmask m, vec a) { return vselect(m, vzero(), a); }
 static inline vmask vor(vmask a, vmask b) { return a | b; }
 static inline vmask vand(vmask a, vmask b) { return a & b; }
 static inline vmask vandnot(vmask a, vmask b) { return a & ~b; }
@@ -206,6 +256,8 @@ static inline vmask vunordered(vec a, vec b) { return a != a || b != b; }
 static inline int vany(vmask a) { return a; }
 static inline void vstream(real *p, vec v) { vstore(p, v); }
 static inline void vstream_end(void) {}
+static inline vec vkeep(vmask m, vec a) { return vselect(m, a, vzero()); }
+static inline vec vdrop(vmask m, vec a) { return vselect(m, vzero(), a); }
 static inline vmask vor(vmask a, vmask b) { return a || b; }
 static inline vmask vand(vmask a, vmask b) { return a && b; }
 static inline vmask vandnot(vmask a, vmask b) { return a && !b; }
@@ -221,7 +273,7 @@ static inline vec vbefore(vec a, vec b) { return (void)b, a; }
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 3); }
 
 /* What needs masked memory or conversions of 64-bit integers goes element by element where the ISA has none. */
-#if !defined(FC_ISA_avx512)
+#if !defined(FC_ISA_avx512) && !defined(FC_ISA_avx2)
 static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
     real lanes[VLANES] = {0};
     for (int i = 0; i < VLANES && i < n; ++i) lanes[i] = (real)(int64_t)((uint64_t)p[i] - (uint64_t)base);
@@ -232,7 +284,6 @@ static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
     vstore(lanes, a);
     for (int i = 0; i < VLANES && i < n; ++i) p[i] = base + (int64_t)lanes[i];
 }
-#if !defined(FC_ISA_avx2)
 typedef struct vspan {
     int from, to;
 } vspan;
@@ -255,7 +306,6 @@ static inline void vstore_span(real *p, vec v, vspan s) {
     vstore(lanes, v);
     for (int i = s.from; i < s.to; ++i) p[i] = lanes[i];
 }
-#endif
 #endif
 
 #endif
