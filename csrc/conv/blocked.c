@@ -12,6 +12,7 @@
  * Wins over the direct row where a group has filters enough to fill the lanes: no output between the rows of a padded
  * tile is computed, and the tail of a row costs no whole vector (Georganas et al., arXiv 1808.05567). */
 #include "conv/blocked.h"
+#include "conv/leave.h"
 #include "core/parallel.h"
 
 enum { FILL_PARTS = 8 };
@@ -162,18 +163,13 @@ static int64_t first_channel(const job *j, const place *at, const filters *f) {
     return at->group * j->s->c.filters + f->vector * j->plan->kernels->lanes;
 }
 
-static fc_finish finish_of(const job *j, int64_t channel) {
-    fc_finish finish = j->plan->finish;
-    if (j->bias) finish.bias = fc_at(j->bias, channel, j->plan->kernels->element);
-    return finish;
-}
-
 /* One row of outputs of a block of filters from the tile into the caller's tensor. */
 static void sweep(const job *j, const place *at, const void *tile, const filters *f, int64_t y) {
     const fc_conv_desc *d = &j->plan->desc;
     const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride;
     const int64_t channel = first_channel(j, at, f), x = at->first[WIDTH];
-    const fc_finish finish = finish_of(j, channel);
+    fc_finish finish = j->plan->finish;
+    if (j->bias) finish.bias = fc_at(j->bias, channel, j->plan->kernels->element);
     const int64_t to = at->n * stride[AXIS_N] + channel * stride[AXIS_C] + at->first[DEPTH] * stride[AXIS_D] +
                        y * stride[AXIS_H] + x * stride[AXIS_W];
     run_row(j, at, tile, f, y, x, at->columns, fc_at(j->dst, to, j->plan->kernels->element), stride[AXIS_W], &finish);
@@ -182,28 +178,20 @@ static void sweep(const job *j, const place *at, const void *tile, const filters
 /* Finished rows x columns outputs of a block of filters leave for the caller's tensor. */
 static void leave(const job *j, const place *at, const filters *f, int64_t y, int64_t rows, int64_t x, int64_t columns,
                   const void *sums) {
-    const fc_conv_desc *d = &j->plan->desc;
-    const fc_kernels *k = j->plan->kernels;
-    const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride, *other = d->residual_stride;
-    const int64_t width = (int64_t)f->vr * k->lanes, channel = first_channel(j, at, f);
-    fc_finish finish = finish_of(j, channel);
-    finish.residual_channel = other[AXIS_C];
-    finish.residual_step = other[AXIS_W];
-    if (stride[AXIS_H] == columns * stride[AXIS_W] && (!j->residual || other[AXIS_H] == columns * other[AXIS_W])) {
-        columns *= rows;
-        rows = 1;
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-        const int64_t index[FC_AXES] = {at->n, channel, at->first[DEPTH], y + r, x};
-        int64_t to = 0, from = 0;
-        for (int a = 0; a < FC_AXES; ++a) {
-            to += index[a] * stride[a];
-            from += index[a] * other[a];
-        }
-        if (j->residual) finish.residual = fc_at(j->residual, from, k->element);
-        k->lanes_out(fc_at(j->dst, to, k->element), stride[AXIS_C], stride[AXIS_W],
-                     fc_at(sums, r * columns * width, k->element), width, f->count, columns, &finish);
-    }
+    const fc_lane_sums from = {
+        .sums = sums,
+        .ld = (int64_t)f->vr * j->plan->kernels->lanes,
+        .filters = f->count,
+        .rows = rows,
+        .columns = columns,
+        .index = {at->n, first_channel(j, at, f), at->first[DEPTH], y, x},
+        .row_step = 1,
+        .column_step = 1,
+        .dst = j->dst,
+        .bias = j->bias,
+        .residual = j->residual,
+    };
+    fc_leave_lanes(j->plan, &from);
 }
 
 /* All outputs of a block for one piece of a block of filters. Where there are several pieces the sums of the whole block

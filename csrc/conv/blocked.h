@@ -35,7 +35,8 @@ typedef struct fc_blocked {
     int64_t step[FC_SPATIAL];            /* between neighbouring outputs of a phase, in the source */
     int64_t low[FC_SPATIAL];             /* first source position that output 0 reads, over all phases */
     int64_t reach[FC_SPATIAL];           /* last one, relative to low */
-    int64_t rows, columns;               /* of a block of outputs; multiples of spread */
+    int64_t unit[FC_SPATIAL];            /* outputs kept together: of all phases, or of a pool's window */
+    int64_t rows, columns;               /* of a block of outputs; multiples of unit */
     int64_t row_blocks, column_blocks;   /* of one image and depth */
     int64_t blocks;                      /* of one image and group */
     int64_t tile_size[FC_SPATIAL];       /* positions of a tile */

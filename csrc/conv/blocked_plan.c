@@ -50,8 +50,8 @@ static int64_t positions(const fc_blocked *s, int a, int64_t outputs) {
 }
 
 static void set_block(fc_blocked *s, int64_t row_blocks, int64_t column_blocks, int64_t *elements) {
-    s->rows = round_up(fc_ceil_div(s->outputs[HEIGHT], row_blocks), s->spread[HEIGHT]);
-    s->columns = round_up(fc_ceil_div(s->outputs[WIDTH], column_blocks), s->spread[WIDTH]);
+    s->rows = round_up(fc_ceil_div(s->outputs[HEIGHT], row_blocks), s->unit[HEIGHT]);
+    s->columns = round_up(fc_ceil_div(s->outputs[WIDTH], column_blocks), s->unit[WIDTH]);
     s->row_blocks = fc_ceil_div(s->outputs[HEIGHT], s->rows);
     s->column_blocks = fc_ceil_div(s->outputs[WIDTH], s->columns);
     s->blocks = s->outputs[DEPTH] * s->row_blocks * s->column_blocks;
@@ -68,7 +68,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     const int64_t images = fc_max(1, s->c.n * s->c.groups);
     int64_t elements, row_blocks = 1, column_blocks = 1;
     set_block(s, 1, 1, &elements);
-    while (elements > limit && s->rows > s->spread[HEIGHT]) set_block(s, ++row_blocks, 1, &elements);
+    while (elements > limit && s->rows > s->unit[HEIGHT]) set_block(s, ++row_blocks, 1, &elements);
     while (elements > limit && s->columns > SUM_OUTPUTS * s->spread[WIDTH])
         set_block(s, row_blocks, ++column_blocks, &elements);
     if (elements > INT32_MAX) return FC_UNSUPPORTED;
@@ -78,7 +78,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     const int64_t chunks = large && images * s->blocks < SHARE_BLOCKS ? filter_blocks : 1;
     const int64_t wanted = fc_ceil_div(chunks > 1 ? SHARE_BLOCKS : MIN_TASKS, images * s->blocks * chunks);
     if (wanted > 1) {
-        const int64_t rows = round_up(fc_ceil_div(MIN_OUTPUTS, s->columns), s->spread[HEIGHT]);
+        const int64_t rows = round_up(fc_ceil_div(MIN_OUTPUTS, s->columns), s->unit[HEIGHT]);
         const int64_t most = fc_max(row_blocks, s->outputs[HEIGHT] / rows);
         set_block(s, fc_min(s->row_blocks * wanted, most), column_blocks, &elements);
     }
@@ -94,7 +94,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
 
 /* Sums of large depth are cut into pieces of channels whose weights stay in L2 for all outputs of a block; else the
  * outputs leave a few rows, or a part of a row, at a time. */
-static void choose_sums(fc_blocked *s, const fc_kernels *k) {
+static void choose_sums(fc_blocked *s, const fc_kernels *k, int pool2) {
     const int64_t channel_bytes = s->taps * fc_min(k->outer_vr, s->vectors) * k->lanes * (int64_t)k->element;
     const int64_t pieces = fc_max(1, fc_ceil_div(s->c.channels * channel_bytes, fc_l2_bytes() / 2)); /* no tap: 0 */
     s->piece = fc_min(s->c.channels, round_up(fc_ceil_div(s->c.channels, pieces), s->pitch));
@@ -102,16 +102,17 @@ static void choose_sums(fc_blocked *s, const fc_kernels *k) {
     s->group_rows = s->rows;
     s->segment_columns = s->columns;
     if (s->pieces > 1) return;
-    s->group_rows = fc_max(1, fc_min(s->rows, SUM_OUTPUTS / s->columns));
-    const int64_t segments = fc_ceil_div(s->columns, SUM_OUTPUTS * s->spread[WIDTH]);
-    s->segment_columns = round_up(fc_ceil_div(s->columns, segments), s->spread[WIDTH]);
+    const int64_t least = pool2 ? 2 : 1;
+    s->group_rows = fc_min(s->rows, round_up(fc_max(1, SUM_OUTPUTS / s->columns), least));
+    const int64_t segments = fc_ceil_div(s->columns * least, SUM_OUTPUTS * s->spread[WIDTH]);
+    s->segment_columns = round_up(fc_ceil_div(s->columns, segments), s->unit[WIDTH]);
 }
 
 /* Rows of a single piece whose channels are neighbours leave without a buffer, unless overlapping tiles waste more than
  * the buffer costs. A sweep takes one run of steps. */
 static int sweeps(const fc_blocked *s, const fc_conv_plan *plan) {
     const fc_kernels *k = plan->kernels;
-    if (s->c.dst_channel != 1 || s->pieces > 1 || plan->has_residual) return 0;
+    if (s->c.dst_channel != 1 || s->pieces > 1 || plan->has_residual || plan->pool2) return 0;
     for (int64_t i = 0; s->skips && i < s->c.phases; ++i)
         if (s->c.phase[i].source.axis[DEPTH]->taps > 1) return 0;
     int64_t most = FC_MAX_OUTER_PR;
@@ -153,7 +154,7 @@ static double step_cycles(const fc_kernels *k, int64_t vr, int64_t columns) {
 }
 
 /* Cycles of one core: the sums; their way out, longer where it transposes; filling the tiles; packing; the tasks. */
-static double cycles(const fc_blocked *s, const fc_kernels *k) {
+static double cycles(const fc_blocked *s, const fc_kernels *k, int pool2) {
     const fc_correlation *c = &s->c;
     const double images = (double)(c->n * c->groups), vectors = (double)s->vectors;
     const int64_t tail = s->vectors % k->outer_vr;
@@ -167,7 +168,7 @@ static double cycles(const fc_blocked *s, const fc_kernels *k) {
         sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
                 (double)s->phase[i].depth;
     }
-    const double out = s->sweeps ? 1 : c->dst_channel == 1 ? 3 : 7;
+    const double out = s->sweeps ? 1 : c->dst_channel == 1 || pool2 ? 3 : 7;
     const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * 4, blocks = (double)s->blocks;
     const double packed = (double)(c->groups * s->vectors * c->channels * s->taps) * 4;
     return images * (sums + outputs * vectors * out + blocks * (tile + 300 * (double)s->chunks)) + packed;
@@ -176,8 +177,9 @@ static double cycles(const fc_blocked *s, const fc_kernels *k) {
 fc_status fc_blocked_plan(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     const fc_kernels *k = plan->kernels;
-    if (d->pass == FC_BACKWARD_WEIGHTS || plan->other_steps != plan->has_residual) {
-        plan->reason = plan->other_steps ? "this epilogue is not fused yet" : "for forward and backward_data only";
+    if (d->pass == FC_BACKWARD_WEIGHTS || plan->other_steps != plan->has_residual + plan->pool2) {
+        plan->reason =
+            d->pass != FC_BACKWARD_WEIGHTS ? "this epilogue is not fused yet" : "for forward and backward_data only";
         return FC_UNSUPPORTED;
     }
     fc_blocked *s = calloc(1, sizeof *s);
@@ -189,6 +191,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     s->phase = calloc((size_t)c->phases, sizeof *s->phase);
     if (!s->phase) return FC_NO_MEMORY;
     read_axes(s, d);
+    for (int a = 0; a < FC_SPATIAL; ++a) s->unit[a] = plan->pool2 && a != DEPTH ? 2 : s->spread[a];
     s->skips =
         d->border == FC_CONSTANT && (d->pass == FC_BACKWARD_DATA || d->border_value == 0) && d->accuracy != FC_STRICT;
     s->vectors = fc_ceil_div(c->filters, k->lanes);
@@ -200,7 +203,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     }
     if (fc_capped_product(c->channels, s->taps) > INT32_MAX) return FC_UNSUPPORTED;
     status = choose_blocks(s, k);
-    if (status == FC_OK) choose_sums(s, k);
+    if (status == FC_OK) choose_sums(s, k, plan->pool2);
     s->sweeps = status == FC_OK && sweeps(s, plan);
     for (int64_t i = 0; status == FC_OK && i < c->phases; ++i) status = plan_phase(s, i, d, k);
     if (status != FC_OK) return status;
@@ -214,7 +217,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     plan->packed_bytes = s->packs ? 0 : fc_blocked_weights(s, c->groups, 0, k->lanes) * element;
     plan->shared_bytes = s->shared ? c->n * c->groups * s->blocks * s->tile_bytes : 0;
     plan->worker_bytes = (s->shared ? 0 : s->tile_bytes) + s->sums_bytes + s->weights_bytes;
-    plan->cost = cycles(s, k);
+    plan->cost = cycles(s, k, plan->pool2);
     plan->reason = "filters in the lanes on a padded tile; wins where filters fill them";
     return FC_OK;
 }

@@ -58,6 +58,13 @@ static int takes_taps(const fc_winograd_kernels *tile, const fc_correlation *c) 
     return axis[HEIGHT]->taps == tile->taps[TILE_HEIGHT] && axis[WIDTH]->taps == tile->taps[TILE_WIDTH];
 }
 
+/* Whether each 2x2 window of outputs lies in one tile. */
+static int holds_windows(const fc_winograd *w) {
+    for (int a = 0; a < TILE_AXES; ++a)
+        if (w->tile->outputs[a] % 2 != 0 || spacing(w->c.phase->source.axis[HEIGHT + a]) != 1) return 0;
+    return 1;
+}
+
 /* Elements from point to point: an odd number of cache lines, so that the points of a tile fall into different sets. */
 static int64_t point_stride(int64_t elements, size_t size) {
     return (int64_t)(fc_align_up((size_t)elements * size) / FC_ALIGN | 1) * FC_ALIGN / (int64_t)size;
@@ -174,6 +181,10 @@ static double cycles(const fc_conv_plan *plan, const fc_winograd *w) {
 static fc_status plan_tile(fc_conv_plan *plan, fc_winograd *w, int kind) {
     w->tile = &plan->kernels->winograd[kind];
     if (!takes_taps(w->tile, &w->c)) return FC_UNSUPPORTED;
+    if (plan->pool2 && !holds_windows(w)) {
+        plan->reason = "a pool over tiles of one row or column, or over dilated ones";
+        return FC_UNSUPPORTED;
+    }
     if (w->c.channels < least_channels(plan, kind)) {
         plan->reason = "its rounding errors are too large for sums over so few channels";
         return FC_UNSUPPORTED;
@@ -196,7 +207,7 @@ static fc_status plan_row(fc_conv_plan *plan, const int *kinds, int count) {
         plan->reason = "forward and backward_data only";
         return FC_UNSUPPORTED;
     }
-    if (plan->other_steps != plan->has_residual) {
+    if (plan->other_steps != plan->has_residual + plan->pool2) {
         plan->reason = "this epilogue is not fused yet";
         return FC_UNSUPPORTED;
     }

@@ -8,6 +8,7 @@
  * Where blocks are few, V of all is made first and the blocks of filters are the tasks: U is then read once in all, or, in
  * a plain call, made by the task that needs it and never written to memory. */
 #include "conv/lane_tile.h"
+#include "conv/leave.h"
 #include "conv/winograd.h"
 #include "core/parallel.h"
 
@@ -96,42 +97,29 @@ static void transform_data(const job *j, int64_t group, int64_t block, int64_t c
     }
 }
 
-/* Whether rows of this many outputs follow each other like the outputs of a row. */
-static int in_one_run(const fc_winograd *w, const int64_t *stride, int64_t columns) {
-    return w->dilation[TILE_HEIGHT] * stride[AXIS_H] == columns * w->dilation[TILE_WIDTH] * stride[AXIS_W];
-}
-
 /* Where finished rows leave: `rows` of `columns` positions from buffer[position][lanes] for one vector of filters. */
 static void leave(const job *j, int64_t group, int64_t filter, const band *b, int64_t rows, int64_t columns,
                   const void *buffer) {
     const fc_winograd *w = j->w;
-    const fc_conv_desc *d = &j->plan->desc;
     const fc_kernels *k = j->plan->kernels;
     const image at = image_of(w, b->image);
-    const int64_t *stride = d->pass == FC_FORWARD ? d->y_stride : d->x_stride, *other = d->residual_stride;
-    const int64_t channel = group * w->c.filters + filter, step = w->dilation[TILE_WIDTH];
-    const int64_t row = b->row * w->tile->outputs[TILE_HEIGHT], column = b->column * w->tile->outputs[TILE_WIDTH];
-    int64_t index[FC_AXES] = {at.n, channel, at.depth, row * w->dilation[TILE_HEIGHT] + at.residue[TILE_HEIGHT],
-                              column * step + at.residue[TILE_WIDTH]};
-    fc_finish finish = j->plan->finish;
-    if (j->bias) finish.bias = fc_at(j->bias, channel, k->element);
-    finish.residual_channel = other[AXIS_C];
-    finish.residual_step = step * other[AXIS_W];
-    if (in_one_run(w, stride, columns) && (!j->residual || in_one_run(w, other, columns))) {
-        columns *= rows;
-        rows = 1;
-    }
-    for (int64_t r = 0; r < rows; ++r, index[AXIS_H] += w->dilation[TILE_HEIGHT]) {
-        int64_t to = 0, from = 0;
-        for (int a = 0; a < FC_AXES; ++a) {
-            to += index[a] * stride[a];
-            from += index[a] * other[a];
-        }
-        if (j->residual) finish.residual = fc_at(j->residual, from, k->element);
-        k->lanes_out(fc_at(j->dst, to, k->element), stride[AXIS_C], step * stride[AXIS_W],
-                     fc_at(buffer, r * columns * k->lanes, k->element), k->lanes,
-                     fc_min(k->lanes, w->c.filters - filter), columns, &finish);
-    }
+    const int64_t *step = w->dilation;
+    const fc_lane_sums from = {
+        .sums = buffer,
+        .ld = k->lanes,
+        .filters = fc_min(k->lanes, w->c.filters - filter),
+        .rows = rows,
+        .columns = columns,
+        .index = {at.n, group * w->c.filters + filter, at.depth,
+                  b->row * w->tile->outputs[TILE_HEIGHT] * step[TILE_HEIGHT] + at.residue[TILE_HEIGHT],
+                  b->column * w->tile->outputs[TILE_WIDTH] * step[TILE_WIDTH] + at.residue[TILE_WIDTH]},
+        .row_step = step[TILE_HEIGHT],
+        .column_step = step[TILE_WIDTH],
+        .dst = j->dst,
+        .bias = j->bias,
+        .residual = j->residual,
+    };
+    fc_leave_lanes(j->plan, &from);
 }
 
 /* Outputs of a residue from `from` on, at most `most`. */

@@ -75,6 +75,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .scatter_rows = FC_NAME(fc_scatter_rows),
     .lanes_in = FC_NAME(fc_lanes_in),
     .lanes_out = FC_NAME(fc_lanes_out),
+    .lanes_max2x2 = FC_NAME(fc_lanes_max2x2),
     .lanes_pack = FC_NAME(fc_lanes_pack),
     .pack = FC_NAME(fc_pack),
     .pack_grid = FC_NAME(fc_pack_grid),

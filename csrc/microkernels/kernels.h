@@ -15,11 +15,11 @@ enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
 enum { FC_MAX_OUTER_PR = 14, FC_MAX_OUTER_VR = 3, FC_MAX_STENCIL = 6 };
 
 /* What happens to a finished sum before its only store: + bias, + residual, then the activation. The residual is known
- * to lanes_out alone; it is shaped like the outputs of the call, with element strides of its own. */
+ * to lanes_out and lanes_max2x2 alone; it is shaped like the outputs of the call, with element strides of its own. */
 typedef struct fc_finish {
     const void *bias;     /* one for each filter of the call, or NULL */
     const void *residual; /* or NULL */
-    int64_t residual_channel, residual_step;
+    int64_t residual_channel, residual_row, residual_step;
     fc_activation activation;
     double parameter;
 } fc_finish;
@@ -180,6 +180,10 @@ typedef struct fc_kernels {
      * 1. src is read in whole vectors of filters, finish->bias up to the last filter. */
     void (*lanes_out)(void *dst, int64_t channel_stride, int64_t stride, const void *src, int64_t ld, int64_t filters,
                       int64_t count, const fc_finish *finish);
+    /* dst[f*channel_stride + i*stride] = the largest of finish(src[2i*ld + f]), finish(src[(2i + 1)*ld + f]) and the two
+     * of the next row, `row` further on;  f < filters, i < count; a NaN if there is one. Reads as lanes_out does. */
+    void (*lanes_max2x2)(void *dst, int64_t channel_stride, int64_t stride, const void *src, int64_t ld, int64_t row,
+                         int64_t filters, int64_t count, const fc_finish *finish);
     /* dst[row[j]*ld + l] = src[l*filter_stride + j*stride],  l < filters <= lanes (zero beyond), j < count; nothing is
      * stored where row[j] < 0 */
     void (*lanes_pack)(void *dst, int64_t ld, const int32_t *row, const void *src, int64_t filter_stride,

@@ -116,6 +116,26 @@ def test_pool(size, layout):
         assert op(x).tobytes() == fastconv.max_pool2d(plain, 2, layout=layout).tobytes()
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("algorithm", ["blocked", "winograd2", "winograd4", "winograd6", "direct"])
+def test_pool_of_each_algorithm(algorithm, layout):
+    """Whatever the algorithm, odd sizes too, the fused pool gives the bits of the pool of its own maps."""
+    rng = np.random.default_rng(0)
+    shape = (2, 33, 19, 45) if layout == "NCHW" else (2, 19, 45, 33)
+    x = rng.standard_normal(shape).astype(np.float32)
+    weight, bias = rng.standard_normal((37, 33, 3, 3)).astype(np.float32), rng.standard_normal(37).astype(np.float32)
+    for activation in (None, "relu", ("leaky_relu", -0.5)):
+        options = {"activation": activation, "layout": layout, "algorithm": algorithm, "accuracy": "fast"}
+        op = fastconv.prepare_conv2d(x.shape, weight, bias, 1, 1, pool=2, **options)
+        maps = fastconv.conv2d(x, weight, bias, 1, 1, **options)
+        assert op(x).tobytes() == fastconv.max_pool2d(maps, 2, layout=layout).tobytes()
+
+
+def test_layers_of_vgg_pool_by_minimal_filtering():
+    weight = np.ones((64, 64, 3, 3), np.float32)
+    assert fastconv.prepare_conv2d((1, 64, 56, 56), weight, None, 1, 1, pool=2).algorithm == "winograd4"
+
+
 def test_residuals_never_go_the_slow_way():
     for kernel, padding, groups in ((1, 0, 1), (3, 1, 1), (3, 1, 32)):
         op = fastconv.prepare_conv2d(
