@@ -171,6 +171,17 @@ def test_measured(pass_name):
     assert max(map(len, str(report).splitlines())) < 200
 
 
+def test_measuring_is_not_recorded(monkeypatch):
+    """What a measured explanation or tune runs to take times is no call of the user's."""
+    x = np.ones((1, 4, 9, 9), np.float32)
+    with fastconv.profile() as seen:
+        fastconv.explain_conv2d(x.shape, (4, 4, 3, 3), measured=True)
+        fastconv.explain_conv2d(x.shape, (4, 4, 3, 3), measured=True, prepared=True)
+        assert seen.records == []
+        fastconv.conv2d(x, x.reshape(4, 1, 9, 9)[..., :3, :3], groups=4)
+    assert len(seen.records) == 1
+
+
 def test_measured_leaves_out_what_takes_a_second():
     report = fastconv.explain_conv2d((1, 64, 56, 56), (64, 64, 3, 3), padding=1, measured=True)
     rows = {row.name: row for row in report.candidates}

@@ -88,12 +88,43 @@ def test_error_stays_that_of_the_whole_kernel():
 
 
 def test_errors_speak():
-    with pytest.raises(ValueError, match="separable=True, but the kernel"):
+    with pytest.raises(ValueError, match=r"separable \(=True\) asks for two passes, but the kernel"):
         fastconv.apply_filter(IMAGE, "laplacian", separable=True)
-    with pytest.raises(ValueError, match=r"separable \(='yes'\)"):
-        fastconv.convolve(IMAGE, IMAGE[:3, :3], separable="yes")
     with pytest.raises(ValueError, match="kernel size"):
         fastconv.apply_filter(IMAGE[:4, :4], filters.box(9), padding="valid", separable=True)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("call", [fastconv.convolve, fastconv.correlate])
+def test_separable_is_checked_whatever_the_kernel(call, axes):
+    x, kernel = np.ones((6,) * axes), np.ones((3,) * axes)
+    for bad in ("yes", 1, None, [True]):
+        with pytest.raises(ValueError, match=r"separable \(=.*\) must be"):
+            call(x, kernel, separable=bad)
+    with pytest.raises(ValueError, match=r"separable \(='yes'\)"):
+        call(x[:0] if axes else x, kernel, separable="yes")
+    np.testing.assert_array_equal(call(x, kernel, separable=False), call(x, kernel, separable="auto"))
+    if axes == 2:
+        np.testing.assert_allclose(call(x, kernel, separable=True), call(x, kernel))
+    else:
+        with pytest.raises(
+            ValueError, match=rf"separable \(=True\) is for arrays with two axes, but these have {axes}"
+        ):
+            call(x, kernel, separable=True)
+    with pytest.raises(ValueError, match=r"separable \(='yes'\)"):
+        fastconv.apply_filter(IMAGE, "sobel", separable="yes")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_first_look_refuses_nothing_that_separates(dtype):
+    """Four elements are looked at before all: of products, also of tiny, huge and vanishing ones, none is refused."""
+    for size, sigma in ((3, 0.3), (9, 0.4), (31, 1.5), (65, 4), (41, 0.9)):
+        assert factors(filters.gaussian(size, sigma, dtype)) is not None, (size, sigma)
+    for scale in (1e-30, 1.0, 1e30):
+        for column, row in ((RNG.standard_normal(7), RNG.standard_normal(5)), ([0, 1, 0, 1], [1, 0, 1])):
+            assert factors((np.outer(column, row) * scale).astype(dtype)) is not None
+    disk = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4
+    assert factors(disk.astype(dtype)) is None
 
 
 def test_scratch_is_given_back():

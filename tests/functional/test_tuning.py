@@ -201,7 +201,13 @@ def test_files_of_shapes(tmp_path):
     options = {"stride": 2, "padding": 1, "groups": 2}
     assert tuning.read_shapes(path) == [((1, 4, 9, 8), (6, 2, 3, 3), {**options, "layout": "NCHW"})]
     assert tuning.read_shapes(path, "NHWC") == [((1, 9, 8, 4), (6, 2, 3, 3), {**options, "layout": "NHWC"})]
-    for text, words in (("conv a 1 2\n", "line 1"), ("\nconv a 1 4 9 8 6 3 2 1 3\n", "line 2"), ("pool\n", "no line")):
+    for text, words in (
+        ("conv a 1 2\n", "line 1"),
+        ("\nconv a 1 4 9 8 6 3 2 1 3\n", "line 2"),
+        ("conv a -1 4 9 8 6 3 2 1 2\n", r"line 1: batch \(=-1\)"),
+        ("conv a 1 4 9 8 6 3 2 -1 2\n", r"line 1: padding \(=-1\)"),
+        ("pool\n", "no line"),
+    ):
         path.write_text(text)
         with pytest.raises(ValueError, match=words):
             tuning.read_shapes(path)
@@ -213,11 +219,27 @@ def test_files_of_shapes(tmp_path):
         ([], {}, ValueError, "no convolution"),
         ([((1, 2, 8, 8),)], {}, TypeError, "work[0]"),
         ([*WORK, ((1, 2, 8, 8), (3, 3, 3, 3))], {}, ValueError, "work[1]: weight"),
-        ([((1, 2, 8, 8), (3, 2, 3, 3), {"pad": 1})], {}, ValueError, "options (pad)"),
+        ([((1, 2, 8, 8), (3, 2, 3, 3), {"pad": 1})], {}, ValueError, "options (='pad')"),
         ([((1, 2), (3, 2))], {}, ValueError, "3, 4 or 5 axes"),
         (WORK, {"passes": "sideways"}, ValueError, "passes (='sideways')"),
         (WORK, {"dtype": np.int32}, TypeError, "dtype"),
         (lambda: None, {}, ValueError, "no convolution"),
+        (None, {}, TypeError, "work (=None)"),
+        (5, {}, TypeError, "work (=5)"),
+        (b"shapes.txt", {}, TypeError, "work (=b'shapes.txt')"),
+        (WORK, {"passes": None}, ValueError, "passes (=None)"),
+        (WORK, {"passes": ()}, ValueError, "passes (=())"),
+        (WORK, {"passes": [5]}, ValueError, "passes (=[5])"),
+        (lambda: None, {"passes": "sideways"}, ValueError, "passes (='sideways')"),
+        (lambda: None, {"dtype": "int8"}, TypeError, "dtype (='int8')"),
+        (WORK, {"layout": "CHWN"}, ValueError, "layout (='CHWN')"),
+        (WORK, {"progress": 5}, TypeError, "progress (=5)"),
+        ([(*WORK[0][:2], 5)], {}, TypeError, "work[0]: options (=5)"),
+        ([(5, W_SHAPE)], {}, TypeError, "work[0]: x_shape (=5)"),
+        ([(X_SHAPE, 5)], {}, TypeError, "work[0]: weight_shape (=5)"),
+        ([((-1, 12, 14, 13), W_SHAPE)], {}, ValueError, "work[0]: x_shape (=-1)"),
+        ([((2, 12, 14.5, 13), W_SHAPE)], {}, TypeError, "work[0]: x_shape (=(2, 12, 14.5, 13))"),
+        ([(X_SHAPE, W_SHAPE, {"stride": -1})], {}, ValueError, "work[0]: stride (=-1)"),
     ],
 )
 def test_bad_work(file, work, options, error, words):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv import _engine
 
-__all__ = ["choose_factors", "factors", "scratch"]
+__all__ = ["check_separable", "choose_factors", "factors", "scratch"]
 
 # Vector multiply-adds per output that a second pass over the image costs, and what one along a row takes, in units of
 # one of a two-dimensional kernel: rows share no loads.
@@ -30,7 +30,7 @@ def factors(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     ones: about what rounding the kernel's elements brought in.
     """
     largest = np.abs(kernel).max(initial=0)
-    if not 0 < largest < np.inf:
+    if not 0 < largest < np.inf or _clearly_whole(kernel, largest):
         return None
     scaled = math.frexp(float(largest))[1]
     exact = np.ldexp(kernel.astype(np.float64), -scaled)
@@ -50,6 +50,30 @@ def factors(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     )
 
 
+def _clearly_whole(kernel: np.ndarray, largest: Any) -> bool:
+    """Whether four elements, a corner's and the middle's, already rule factors out: a look that takes a microsecond."""
+    i, j = kernel.shape[0] // 2, kernel.shape[1] // 2
+    straight = kernel.item(0, 0) * kernel.item(i, j)
+    crossed = kernel.item(0, j) * kernel.item(i, 0)
+    rounding = np.finfo(kernel.dtype)
+    allowed = 16 * _EPSILONS * float(rounding.eps) * (abs(straight) + abs(crossed))
+    return abs(straight - crossed) > allowed + 16 * float(rounding.tiny) * float(largest) * float(largest)
+
+
+def check_separable(separable: Any, axes: int = 2) -> None:
+    """Check the option `separable` of a call on arrays of so many axes.
+
+    Raises
+    ------
+    ValueError
+        If it is neither "auto" nor a bool, or is True and a column times a row is no kernel of so many axes.
+    """
+    if not (isinstance(separable, (bool, np.bool_)) or (isinstance(separable, str) and separable == "auto")):
+        raise ValueError(f'separable (={separable!r}) must be "auto", True or False')
+    if axes != 2 and not isinstance(separable, str) and separable:
+        raise ValueError(f"separable (={separable!r}) is for arrays with two axes, but these have {axes}")
+
+
 def choose_factors(
     kernel: np.ndarray, outputs: int, separable: Any, accuracy: str
 ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -57,11 +81,10 @@ def choose_factors(
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If `separable` is neither "auto" nor a bool, or is True and the kernel does not separate.
     """
-    if not (isinstance(separable, (bool, np.bool_)) or (isinstance(separable, str) and separable == "auto")):
-        raise ValueError(f'separable (={separable!r}) must be "auto", True or False')
+    check_separable(separable)
     if isinstance(separable, str):
         height, width = kernel.shape
         whole = min(float(height * width), _TRANSFORM)
@@ -73,7 +96,10 @@ def choose_factors(
         return None
     found = factors(kernel)
     if found is None:
-        raise ValueError(f"separable=True, but the kernel of shape {kernel.shape} is no column times a row")
+        raise ValueError(
+            f"separable (={separable!r}) asks for two passes, but the kernel of shape {kernel.shape} is no column "
+            "times a row"
+        )
     return found
 
 

@@ -117,9 +117,13 @@ def writer() -> Iterator[dict[str, dict[str, Any]]]:
     beside = ""
     try:
         try:
+            if os.path.isfile(folder):
+                raise OSError("its folder is a file")
             os.makedirs(folder, exist_ok=True)
-            if os.path.exists(file) and not os.path.isfile(file):
+            if file.endswith(os.sep) or (os.path.exists(file) and not os.path.isfile(file)):
                 raise OSError("it is not a plain file")
+            if os.path.exists(file) and not os.access(file, os.W_OK):
+                raise OSError("it is read-only")
             handle, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
             stream = open(handle, "w", encoding="utf-8")
         except OSError as error:

@@ -237,7 +237,12 @@ _watching: tuple[Watcher, ...] = ()
 
 
 def _tell(plan: Any, seconds: float, threads: int) -> None:
-    """Tell everybody who watches; the engine's wrapper calls this after each execution."""
+    """Tell everybody who watches; the engine's wrapper calls this after each execution.
+
+    Plans that are about nothing are those that `tune` and measured explanations time.
+    """
+    if plan.about is None:
+        return
     for watcher in _watching:
         watcher(plan, seconds, threads)
 

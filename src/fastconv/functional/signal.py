@@ -13,7 +13,7 @@ import numpy as np
 
 from fastconv.functional import conv
 from fastconv.functional._operands import operand
-from fastconv.functional._separable import choose_factors, scratch
+from fastconv.functional._separable import check_separable, choose_factors, scratch
 
 __all__ = ["convolve", "correlate"]
 
@@ -135,7 +135,7 @@ def convolve(
         "valid" the places where one array covers the other, max - min + 1.
     separable : "auto" or bool
         Of arrays with two axes: whether a kernel that is a column times a row runs as two passes. "auto" looks at the
-        kernel where that would pay; True insists.
+        kernel where that would pay; True insists, and is an error with any other number of axes.
     accuracy : {"default", "strict", "fast"}
         As in `conv2d`; "strict" also keeps "auto" from separating.
     num_threads : int, optional
@@ -152,7 +152,7 @@ def convolve(
         If an array is neither float32 nor float64, or the types are mixed.
     ValueError
         If the numbers of axes differ, `mode` is unknown, "valid" finds neither array covering the other, or
-        `separable` is True and the kernel does not separate.
+        `separable` is True and the kernel has other than two axes or does not separate.
 
     Examples
     --------
@@ -163,6 +163,7 @@ def convolve(
     array([ 1., 12., 23., 34.])
     """
     x, kernel = _operands(x, kernel, mode)
+    check_separable(separable, x.ndim)
     options = _Options(separable, accuracy, num_threads)
     if x.ndim == 0:
         return np.multiply(x, kernel)
@@ -196,7 +197,7 @@ def correlate(
         As in `convolve`.
     separable : "auto" or bool
         Of arrays with two axes: whether a kernel that is a column times a row runs as two passes. "auto" looks at the
-        kernel where that would pay; True insists.
+        kernel where that would pay; True insists, and is an error with any other number of axes.
     accuracy : {"default", "strict", "fast"}
         As in `conv2d`; "strict" also keeps "auto" from separating.
     num_threads : int, optional
@@ -213,7 +214,7 @@ def correlate(
         If an array is neither float32 nor float64, or the types are mixed.
     ValueError
         If the numbers of axes differ, `mode` is unknown, "valid" finds neither array covering the other, or
-        `separable` is True and the kernel does not separate.
+        `separable` is True and the kernel has other than two axes or does not separate.
 
     Examples
     --------
@@ -222,6 +223,7 @@ def correlate(
     array([10., 21., 32., 43.,  4.])
     """
     x, kernel = _operands(x, kernel, mode)
+    check_separable(separable, x.ndim)
     options = _Options(separable, accuracy, num_threads)
     if x.ndim == 0:
         return np.multiply(x, kernel)

@@ -7,14 +7,15 @@ better; it is never needed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from fastconv import _engine
+from fastconv import _engine, geometry
 from fastconv.functional import _tuned
+from fastconv.functional._operands import LAYOUTS, is_shape, layout_letters
 from fastconv.functional._plans import ConvKey, cached_call, conv_call, frozen, tuning_name
 from fastconv.functional._timing import dense_key, measured_seconds
 from fastconv.functional.profiling import watch
@@ -125,14 +126,18 @@ def tune(
     >>> len(tuning.choices)
     2
     """
-    keys = _observed(work) if callable(work) else _listed(work, passes, dtype, layout)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress (={progress!r}) must be a function of two ints, or None")
+    names, char = _passes(passes), _type_char(dtype)
+    layout = layout_letters("layout", layout, LAYOUTS[2])
+    keys = _observed(work) if callable(work) else _listed(work, names, char, layout)
     problems: dict[str, tuple[ConvKey, Any]] = {}
     for key in keys:
         call = conv_call(*key)
         if call.plan is not None:
             problems.setdefault(tuning_name(key, call.problem), (key, call.problem))
     if not problems:
-        raise ValueError("work holds no convolution to tune")
+        raise ValueError(f"work (={work!r}) holds no convolution to tune")
     choices = []
     with _tuned.writer() as rows:
         for done, (name, (key, problem)) in enumerate(problems.items()):
@@ -171,30 +176,51 @@ def _observed(work: Callable[[], Any]) -> list[ConvKey]:
     return seen
 
 
-def _listed(work: Any, passes: Any, dtype: Any, layout: str) -> list[ConvKey]:
-    names = (passes,) if isinstance(passes, str) else tuple(passes)
-    for name in names:
-        if name not in PASSES:
-            raise ValueError(f"passes (={name!r}) must be of {', '.join(PASSES)}")
+def _passes(passes: Any) -> tuple[str, ...]:
+    try:
+        names = (passes,) if isinstance(passes, str) else tuple(passes)
+    except TypeError:
+        names = ()
+    if not names or any(name not in PASSES for name in names):
+        raise ValueError(f"passes (={passes!r}) must be one or more of {', '.join(PASSES)}")
+    return names
+
+
+def _type_char(dtype: Any) -> str:
     try:
         char = np.dtype(dtype).char
     except TypeError:
         char = ""
     if char not in ("f", "d"):
         raise TypeError(f"dtype (={dtype!r}) must be float32 or float64")
+    return char
+
+
+def _listed(work: Any, passes: tuple[str, ...], char: str, layout: str) -> list[ConvKey]:
     if isinstance(work, (str, os.PathLike)):
         work = read_shapes(work, layout)
+    if isinstance(work, (bytes, Mapping)) or not isinstance(work, Iterable):
+        raise TypeError(
+            f"work (={work!r}) must be a function without arguments, the path of a file of shapes, "
+            "or an iterable of tuples (x_shape, weight_shape) or (x_shape, weight_shape, options)"
+        )
     keys = []
     for number, row in enumerate(work):
         if not (isinstance(row, (tuple, list)) and len(row) in (2, 3)):
             raise TypeError(f"work[{number}] (={row!r}) must be a tuple (x_shape, weight_shape) or with options")
         try:
-            for name in names:
+            for name in passes:
                 keys.append(_key(name, char, *row))
                 conv_call(*keys[-1])
         except (TypeError, ValueError) as error:
             raise type(error)(f"work[{number}]: {error}") from None
     return keys
+
+
+def _shape(name: str, shape: Any) -> tuple[int, ...]:
+    if not is_shape(shape):
+        raise TypeError(f"{name} (={shape!r}) must be a tuple of ints")
+    return tuple(geometry.canonical_integer(name, size, 1) for size in shape)
 
 
 _OPTIONS = {
@@ -205,16 +231,18 @@ _LAYOUTS = {1: ("NCW", "OIW"), 2: ("NCHW", "OIHW"), 3: ("NCDHW", "OIDHW")}
 
 
 def _key(name: str, char: str, x_shape: Any, weight_shape: Any, options: Any = None) -> ConvKey:
-    unknown = sorted(set(options or {}) - set(_OPTIONS))
+    if not isinstance(options, (dict, type(None))):
+        raise TypeError(f"options (={options!r}) must be a dict")
+    unknown = [key for key in options or {} if key not in _OPTIONS]
     if unknown:
-        raise ValueError(f"options ({', '.join(unknown)}) must be of {', '.join(_OPTIONS)}")
+        raise ValueError(f"options (={', '.join(map(repr, unknown))}) must be of {', '.join(_OPTIONS)}")
+    x_shape, weight_shape = _shape("x_shape", x_shape), _shape("weight_shape", weight_shape)
     ndim = len(weight_shape) - 2
     if ndim not in _LAYOUTS:
-        raise ValueError(f"weight of shape {tuple(weight_shape)} must have 3, 4 or 5 axes")
+        raise ValueError(f"weight_shape (={weight_shape}) must have 3, 4 or 5 axes")
     o = {**_OPTIONS, **dict(zip(("layout", "weight_layout"), _LAYOUTS[ndim], strict=True)), **(options or {})}
     forward = ConvKey(
-        ndim, False, "forward", char * 2, tuple(frozen("x_shape", size) for size in x_shape), None,
-        tuple(frozen("weight_shape", size) for size in weight_shape), None, None, None, None, None, None,
+        ndim, False, "forward", char * 2, x_shape, None, weight_shape, None, None, None, None, None, None,
         frozen("stride", o["stride"]), frozen("padding", o["padding"]), 0, frozen("dilation", o["dilation"]),
         o["groups"], o["layout"], o["weight_layout"], False, o["border"], None, o["accuracy"], "auto", None,
         _engine.isa(), name == "prepared",
@@ -245,8 +273,7 @@ def read_shapes(path: Any, layout: str = "NCHW") -> list[tuple[tuple[int, ...], 
     OSError
         If the file cannot be read.
     """
-    if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout (={layout!r}) must be 'NCHW' or 'NHWC'")
+    layout = layout_letters("layout", layout, LAYOUTS[2])
     found: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = []
     try:
         with open(path, encoding="utf-8") as stream:
@@ -261,7 +288,12 @@ def read_shapes(path: Any, layout: str = "NCHW") -> list[tuple[tuple[int, ...], 
             n, c, h, w, filters, kernel, stride, padding, groups = map(int, words[2:])
         except ValueError:
             raise ValueError(f"{path}, line {number}: conv takes a name and nine whole numbers") from None
-        if groups < 1 or c % groups:
+        sizes = {"batch": n, "channels": c, "height": h, "width": w, "filters": filters, "kernel": kernel}
+        for name, size in {**sizes, "stride": stride, "groups": groups, "padding": padding}.items():
+            least = 0 if name == "padding" else 1
+            if size < least:
+                raise ValueError(f"{path}, line {number}: {name} (={size}) must be at least {least}")
+        if c % groups:
             raise ValueError(f"{path}, line {number}: groups (={groups}) must divide channels (={c})")
         x_shape: tuple[int, ...] = (n, c, h, w) if layout == "NCHW" else (n, h, w, c)
         options = {"stride": stride, "padding": padding, "groups": groups, "layout": layout}
