@@ -61,7 +61,7 @@ static int takes_taps(const fc_winograd_kernels *tile, const fc_correlation *c) 
 /* Whether each 2x2 window of outputs lies in one tile. */
 static int holds_windows(const fc_winograd *w) {
     for (int a = 0; a < TILE_AXES; ++a)
-        if (w->tile->outputs[a] % 2 != 0 || spacing(w->c.phase->source.axis[HEIGHT + a]) != 1) return 0;
+        if (w->tile->outputs[a] % 2 != 0 || fc_tap_distance(w->c.phase->source.axis[HEIGHT + a]) != 1) return 0;
     return 1;
 }
 
