@@ -20,7 +20,7 @@ static inline __attribute__((always_inline)) void fc_stencil_row(vec acc[FC_MAX_
     for (int64_t j = 0; j < win->width; ++j, src += win->step, w += win->height) {
         vec v[FC_STENCIL_XR];
 #pragma GCC unroll 4
-        for (int x = 0; x < xr; ++x) v[x] = vload(src + x * VLANES);
+        for (int x = 0; x < xr; ++x) v[x] = hi - lo > 1 ? vhold(vload(src + x * VLANES)) : vload(src + x * VLANES);
 #pragma GCC unroll 6
         for (int m = lo; m < hi; ++m) {
             const vec b = vbroadcast(w[-m]);
@@ -60,15 +60,21 @@ static inline __attribute__((always_inline)) void fc_stencil_tile(const int rows
         FC_STENCIL_LEAVE(4);
         FC_STENCIL_LEAVE(5);
     }
+    if (finish->bias || finish->activation != FC_IDENTITY) {
+#pragma GCC unroll 6
+        for (int m = 0; m < rows; ++m) {
+#pragma GCC unroll 4
+            for (int x = 0; x < xr; ++x) acc[m][x] = fc_finish_vec(acc[m][x], finish, 0);
+        }
+    }
 #pragma GCC unroll 6
     for (int m = 0; m < rows; ++m) {
 #pragma GCC unroll 4
         for (int x = 0; x < xr; ++x) {
-            const vec v = fc_finish_vec(acc[m][x], finish, 0);
             if (part == VLANES) {
-                vstore(dst + m * dst_row + x * VLANES, v);
+                vstore(dst + m * dst_row + x * VLANES, acc[m][x]);
             } else {
-                vstore_part(dst + m * dst_row + x * VLANES, v, part);
+                vstore_part(dst + m * dst_row + x * VLANES, acc[m][x], part);
             }
         }
     }

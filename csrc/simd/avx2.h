@@ -22,6 +22,10 @@ typedef vec vmask;
 static inline vec vzero(void) { return FC_MM(setzero)(); }
 static inline vec vbroadcast(real s) { return FC_MM(set1)(s); }
 static inline vec vload(const real *p) { return FC_MM(loadu)(p); }
+static inline vec vhold(vec v) {
+    __asm__("" : "+x"(v));
+    return v;
+}
 static inline void vstore(real *p, vec v) { FC_MM(storeu)(p, v); }
 static inline vec vload_part(const real *p, int n) { return FC_MM(maskload)(p, fc_lane_mask(n)); }
 static inline void vstore_part(real *p, vec v, int n) { FC_MM(maskstore)(p, fc_lane_mask(n), v); }

@@ -20,6 +20,10 @@ static inline vmask fc_lane_mask(int n) { return (vmask)((1u << n) - 1u); }
 static inline vec vzero(void) { return FC_MM(setzero)(); }
 static inline vec vbroadcast(real s) { return FC_MM(set1)(s); }
 static inline vec vload(const real *p) { return FC_MM(loadu)(p); }
+static inline vec vhold(vec v) {
+    __asm__("" : "+v"(v));
+    return v;
+}
 static inline void vstore(real *p, vec v) { FC_MM(storeu)(p, v); }
 static inline vec vload_part(const real *p, int n) { return FC_MM(maskz_loadu)(fc_lane_mask(n), p); }
 static inline void vstore_part(real *p, vec v, int n) { FC_MM(mask_storeu)(p, fc_lane_mask(n), v); }

@@ -19,6 +19,10 @@ enum { VLANES = 4 };
 static inline vec vzero(void) { return FC_NEON_N(vdup)(0); }
 static inline vec vbroadcast(real s) { return FC_NEON_N(vdup)(s); }
 static inline vec vload(const real *p) { return FC_NEON(vld1)(p); }
+static inline vec vhold(vec v) {
+    __asm__("" : "+w"(v));
+    return v;
+}
 static inline void vstore(real *p, vec v) { FC_NEON(vst1)(p, v); }
 static inline vec vload_part(const real *p, int n) {
     real lanes[VLANES] = {0};

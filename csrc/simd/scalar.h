@@ -9,6 +9,7 @@ enum { VLANES = 1 };
 static inline vec vzero(void) { return 0; }
 static inline vec vbroadcast(real s) { return s; }
 static inline vec vload(const real *p) { return *p; }
+static inline vec vhold(vec v) { return v; }
 static inline void vstore(real *p, vec v) { *p = v; }
 static inline vec vload_part(const real *p, int n) { return n > 0 ? *p : 0; }
 static inline void vstore_part(real *p, vec v, int n) {

@@ -4,6 +4,7 @@
  *   real, vec, vmask            element, vector of VLANES elements, lane mask; VREGS (a macro) vector registers exist
  *   vzero vbroadcast            constants
  *   vload vstore                VLANES elements, any alignment
+ *   vhold                       the same value, in a register: compilers fold a load into every instruction that uses it
  *   vload_part vstore_part      the first n lanes, 0 < n <= VLANES; lanes beyond are zero and never touched in memory
  *   vadd vsub vmul vdiv vfma    vfma(a, b, c) = a*b + c, fused where the ISA can
  *   vmax vmin                   a > b ? a : b and a < b ? a : b, so a NaN in either operand gives b
