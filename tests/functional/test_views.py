@@ -240,3 +240,25 @@ def test_a_result_may_not_overlap():
         fastconv.conv2d(x, weight, out=np.zeros((1, 1, 4, 5)))
     with pytest.raises(TypeError, match="float32"):
         fastconv.conv2d(x, weight, out=np.zeros((1, 1, 4, 4), np.float32))
+
+
+def cropped(a):
+    """The middle of a larger array: unit stride along the innermost axis, gaps after each of its rows."""
+    wide = np.full(tuple(n + 3 for n in a.shape), np.nan, a.dtype)
+    view = wide[tuple(slice(1, 1 + n) for n in a.shape)]
+    view[...] = a
+    return view
+
+
+@pytest.mark.parametrize("pass_name", PASSES)
+@pytest.mark.parametrize("case", LARGE + by_id("3x3", "depthwise", "strided", "border-wrap"), ids=lambda c: c.id)
+def test_cropped_arrays_have_the_bits_of_dense_ones(case, pass_name):
+    """docs/design.md: strides count only where the innermost axis has gaps, or a 1x1 layer's pixels do."""
+    if case.weight_shape[2:] == (1,) * case.rank:
+        pytest.skip("a 1x1 layer joins neighbouring pixels over the ends of rows")
+    x, weight, _ = case.arrays(np.float32)
+    shape = run("forward", case.rank, x, weight, None, **case.options).shape
+    dy = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
+    wanted = run(pass_name, case.rank, x, weight, dy, **case.options)
+    found = run(pass_name, case.rank, cropped(x), weight, cropped(dy), **case.options)
+    assert found.tobytes() == wanted.tobytes()
