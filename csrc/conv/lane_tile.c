@@ -44,23 +44,23 @@ static void fill_line(const fc_source *s, const fc_kernels *k, const void *line,
     }
 }
 
+/* Line by line of each block of channels; or, where channels are neighbours, all blocks of a line while it is in L1. */
 static void fill(const fc_source *s, const fc_kernels *k, const void *src, int64_t channels, int64_t pitch,
                  const int64_t start[FC_SPATIAL], const int64_t size[FC_SPATIAL], void *dst) {
-    const int64_t line = size[WIDTH] * pitch;
-    for (int64_t c = 0; c < channels; c += pitch) {
-        const void *from = fc_at(src, c * s->channel_stride, k->element);
-        for (int64_t d = 0; d < size[DEPTH]; ++d) {
-            const int64_t z = fc_border_index(s->border, start[DEPTH] + d, s->size[DEPTH]);
-            for (int64_t r = 0; r < size[HEIGHT]; ++r, dst = fc_at(dst, line, k->element)) {
-                const int64_t y = fc_border_index(s->border, start[HEIGHT] + r, s->size[HEIGHT]);
-                if (z < 0 || y < 0) {
-                    k->fill(dst, s->border_value, line);
-                } else {
-                    const int64_t at = z * s->stride[DEPTH] + y * s->stride[HEIGHT];
-                    fill_line(s, k, fc_at(from, at, k->element), fc_min(pitch, channels - c), pitch, start[WIDTH],
-                              size[WIDTH], dst);
-                }
-            }
+    const int64_t line = size[WIDTH] * pitch, lines = size[DEPTH] * size[HEIGHT];
+    const int64_t blocks = fc_ceil_div(channels, pitch);
+    const int neighbours = s->channel_stride == 1;
+    for (int64_t i = 0; i < blocks * lines; ++i) {
+        const int64_t c = (neighbours ? i % blocks : i / lines) * pitch, at = neighbours ? i / blocks : i % lines;
+        void *to = fc_at(dst, (c / pitch * lines + at) * line, k->element);
+        const int64_t z = fc_border_index(s->border, start[DEPTH] + at / size[HEIGHT], s->size[DEPTH]);
+        const int64_t y = fc_border_index(s->border, start[HEIGHT] + at % size[HEIGHT], s->size[HEIGHT]);
+        if (z < 0 || y < 0) {
+            k->fill(to, s->border_value, line);
+        } else {
+            const int64_t from = c * s->channel_stride + z * s->stride[DEPTH] + y * s->stride[HEIGHT];
+            fill_line(s, k, fc_at(src, from, k->element), fc_min(pitch, channels - c), pitch, start[WIDTH], size[WIDTH],
+                      to);
         }
     }
 }

@@ -79,22 +79,6 @@ static double FC_NAME(fc_sum)(const void *src_, int64_t count) {
     return vsum(acc);
 }
 
-/* v[0] .. v[n-1], n a power of two, become their elements in turn: 0 of each, then 1 of each, ... Each pass zips the first
- * half with the second. */
-static inline __attribute__((always_inline)) void fc_interleave(vec *v, const int n) {
-#pragma GCC unroll 4
-    for (int pass = 1; pass < n; pass *= 2) {
-        vec zipped[16];
-#pragma GCC unroll 8
-        for (int i = 0; i < n / 2; ++i) {
-            zipped[2 * i] = vziplow(v[i], v[i + n / 2]);
-            zipped[2 * i + 1] = vziphigh(v[i], v[i + n / 2]);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) v[i] = zipped[i];
-    }
-}
-
 /* dst[i*n + m] = src[m*stride + i]: n runs become one of n-tuples. */
 static inline __attribute__((always_inline)) void fc_tuples(real *dst, const int n, const real *src, int64_t stride,
                                                             int64_t count) {
@@ -125,7 +109,7 @@ static void FC_NAME(fc_transpose)(void *dst_, int64_t ld, const void *src_, cons
                 const real *from = src + off[i + l] + p;
                 v[l] = points == VLANES ? vload(from) : vload_part(from, points);
             }
-            fc_interleave(v, VLANES);
+            vtranspose(v);
 #pragma GCC unroll 16
             for (int l = 0; l < VLANES; ++l)
                 if (l < points) vstore(dst + (p + l) * ld + i, v[l]);
@@ -147,7 +131,7 @@ static inline __attribute__((always_inline)) void fc_pixels_block(real *dst, int
         if (c < channels) __builtin_prefetch(from + ahead);
         v[c] = c >= channels ? vzero() : points == VLANES ? vload(from) : vload_part(from, points);
     }
-    fc_interleave(v, VLANES);
+    vtranspose(v);
 #pragma GCC unroll 16
     for (int l = 0; l < VLANES; ++l) {
         if (l >= points) continue;

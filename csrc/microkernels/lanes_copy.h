@@ -2,7 +2,7 @@
  *
  * On one side a vector holds the channels (or filters) of one position, on the other a run of positions of one channel
  * lies in the caller's memory. Where the caller's channels are neighbours (channels last) vectors are copied as they
- * are; otherwise blocks of lanes x lanes are transposed in registers by zips, so that both sides are read and written
+ * are; otherwise blocks of lanes x lanes are transposed in registers, so that both sides are read and written
  * in whole vectors. */
 
 /* n <= VLANES elements that lie `stride` apart; the lanes beyond are zero. */
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) void fc_lanes_block(real *dst, cons
 #pragma GCC unroll 16
     for (int c = 0; c < VLANES; ++c)
         v[c] = c < channels ? fc_load_run(src + c * channel_stride, stride, points) : vzero();
-    fc_interleave(v, VLANES);
+    vtranspose(v);
 #pragma GCC unroll 16
     for (int l = 0; l < VLANES; ++l)
         if (l < points) vstore(dst + l * VLANES, v[l]);
@@ -85,6 +85,33 @@ static void FC_NAME(fc_lanes_across)(real *dst, int64_t stride, const real *src,
     }
 }
 
+/* `points` outputs of `filters` filters, each at most VLANES, into rows of the filters: the bias is added, and without a
+ * residual the activation applied, while the filters are still in the lanes. src, dst, finish: of these outputs. */
+static inline __attribute__((always_inline)) void fc_lanes_leave(real *dst, int64_t channel_stride, int64_t stride,
+                                                                 const real *src, int64_t ld, const int filters,
+                                                                 const int points, const fc_finish *finish, vec bias) {
+    vec v[VLANES];
+#pragma GCC unroll 16
+    for (int p = 0; p < VLANES; ++p) v[p] = p < points ? vload(src + p * ld) : vzero();
+    if (finish->bias) {
+#pragma GCC unroll 16
+        for (int p = 0; p < VLANES; ++p) v[p] = vadd(v[p], bias);
+    }
+    if (!finish->residual && finish->activation != FC_IDENTITY) {
+#pragma GCC unroll 16
+        for (int p = 0; p < VLANES; ++p) v[p] = fc_activation_vec(v[p], finish);
+    }
+    vtranspose(v);
+    if (finish->residual) {
+#pragma GCC unroll 16
+        for (int l = 0; l < VLANES; ++l)
+            if (l < filters) v[l] = fc_finish_run(v[l], finish, l, 0, finish->residual_step, points);
+    }
+#pragma GCC unroll 16
+    for (int l = 0; l < VLANES; ++l)
+        if (l < filters) fc_store_run(dst + l * channel_stride, stride, v[l], points);
+}
+
 static void FC_NAME(fc_lanes_out)(void *dst_, int64_t channel_stride, int64_t stride, const void *src_, int64_t ld,
                                   int64_t filters, int64_t count, const fc_finish *finish) {
     real *dst = dst_;
@@ -95,20 +122,21 @@ static void FC_NAME(fc_lanes_out)(void *dst_, int64_t channel_stride, int64_t st
     }
     for (int64_t f = 0; f < filters; f += VLANES) {
         const int lanes = fc_part(filters - f);
-        for (int64_t i = 0; i < count; i += VLANES) {
-            const int points = fc_part(count - i);
-            vec v[VLANES];
-#pragma GCC unroll 16
-            for (int p = 0; p < VLANES; ++p) v[p] = p < points ? vload(src + (i + p) * ld + f) : vzero();
-            fc_interleave(v, VLANES);
-#pragma GCC unroll 16
-            for (int l = 0; l < VLANES; ++l) {
-                if (l >= lanes) continue;
-                vec sum = v[l];
-                if (finish->bias) sum = vadd(sum, vbroadcast(((const real *)finish->bias)[f + l]));
-                sum = fc_finish_run(sum, finish, f + l, i, finish->residual_step, points);
-                fc_store_run(dst + (f + l) * channel_stride + i * stride, stride, sum, points);
-            }
+        const vec bias = finish->bias ? fc_load_run((const real *)finish->bias + f, 1, lanes) : vzero();
+        const fc_finish plain = {
+            .bias = finish->bias, .activation = finish->activation, .parameter = finish->parameter};
+        int64_t i = 0;
+        if (stride == 1 && lanes == VLANES && !finish->residual) {
+            for (; i + VLANES <= count; i += VLANES)
+                fc_lanes_leave(dst + f * channel_stride + i, channel_stride, 1, src + i * ld + f, ld, VLANES, VLANES,
+                               &plain, bias);
+        }
+        for (; i < count; i += VLANES) {
+            fc_finish here = *finish;
+            if (here.residual)
+                here.residual = (const real *)here.residual + f * here.residual_channel + i * here.residual_step;
+            fc_lanes_leave(dst + f * channel_stride + i * stride, channel_stride, stride, src + i * ld + f, ld, lanes,
+                           fc_part(count - i), &here, bias);
         }
     }
 }
@@ -131,7 +159,7 @@ static void FC_NAME(fc_lanes_pack)(void *dst_, int64_t ld, const int32_t *row, c
 #pragma GCC unroll 16
         for (int l = 0; l < VLANES; ++l)
             v[l] = l < lanes ? fc_load_run(src + l * filter_stride + j, 1, points) : vzero();
-        fc_interleave(v, VLANES);
+        vtranspose(v);
 #pragma GCC unroll 16
         for (int p = 0; p < VLANES; ++p)
             if (p < points && row[j + p] >= 0) vstore(dst + row[j + p] * ld, v[p]);

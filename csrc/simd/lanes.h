@@ -9,6 +9,7 @@
  *   vunordered            lanes where a or b holds a NaN
  *   vkeep vdrop           m ? a : 0 and m ? 0 : a
  *   vany                  whether any lane of a mask is set
+ *   vtranspose            lane l of v[i] <-> lane i of v[l], i, l < VLANES
  *   vspan vspan_of        lanes from <= i < to, either of which may lie outside the vector
  *   vload_span            those lanes from memory, the others from `rest`; nothing else is touched
  *   vstore_span           those lanes to memory
@@ -268,6 +269,52 @@ static inline vec vziphigh(vec a, vec b) { return (void)a, b; }
 static inline vec vafter(vec a, vec b) { return (void)a, b; }
 static inline vec vbefore(vec a, vec b) { return (void)b, a; }
 
+#endif
+
+/* v[0] .. v[n-1], n a power of two, become their elements in turn: 0 of each, then 1 of each, ... Each pass zips the first
+ * half with the second. */
+static inline __attribute__((always_inline)) void fc_interleave(vec *v, const int n) {
+#pragma GCC unroll 4
+    for (int pass = 1; pass < n; pass *= 2) {
+        vec zipped[16];
+#pragma GCC unroll 8
+        for (int i = 0; i < n / 2; ++i) {
+            zipped[2 * i] = vziplow(v[i], v[i + n / 2]);
+            zipped[2 * i + 1] = vziphigh(v[i], v[i + n / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) v[i] = zipped[i];
+    }
+}
+
+/* Whole zips cost AVX2 a permutation of halves in every pass: here the passes stay within halves until the last. */
+#if defined(FC_ISA_avx2)
+static inline __attribute__((always_inline)) void vtranspose(vec *v) {
+    vec t[VLANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < VLANES; i += 2) {
+        t[i] = FC_MM(unpacklo)(v[i], v[i + 1]);
+        t[i + 1] = FC_MM(unpackhi)(v[i], v[i + 1]);
+    }
+#if !FC_F64
+    vec u[VLANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < VLANES; ++i) {
+        const __m256d a = _mm256_castps_pd(t[i / 4 * 4 + i % 4 / 2]),
+                      b = _mm256_castps_pd(t[i / 4 * 4 + i % 4 / 2 + 2]);
+        u[i] = _mm256_castpd_ps(i % 2 ? _mm256_unpackhi_pd(a, b) : _mm256_unpacklo_pd(a, b));
+    }
+#else
+    const vec *u = t;
+#endif
+#pragma GCC unroll 8
+    for (int i = 0; i < VLANES / 2; ++i) {
+        v[i] = FC_MM(permute2f128)(u[i], u[i + VLANES / 2], 0x20);
+        v[i + VLANES / 2] = FC_MM(permute2f128)(u[i], u[i + VLANES / 2], 0x31);
+    }
+}
+#else
+static inline __attribute__((always_inline)) void vtranspose(vec *v) { fc_interleave(v, VLANES); }
 #endif
 
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 3); }
