@@ -3,7 +3,7 @@
  *
  * A task takes one block of output rows of one image and group, and all or a chunk of the filters. It copies what the
  * block reads into a lane tile, then for each block of filters (vr vectors) runs outer tiles of pr outputs along the
- * rows, the whole sum in one call; the sums of a few rows rest in a buffer in L1 as [outputs][filters], from which they
+ * rows, and on into the next row where both read the same taps, the whole sum in one call; the sums of a few rows rest in a buffer in L1 as [outputs][filters], from which they
  * leave finished, transposed where the caller's channels come first. Where they come last whole rows are swept: sums are
  * finished in registers and stored once. Rows of taps in zero padding are left out.
  * The phases of a strided backward_data read the same tile and write their sums side by side, so that rows leave whole.
@@ -91,23 +91,65 @@ static tap_range taps_inside(const fc_blocked *s, const fc_axis *axis, int64_t i
     return r;
 }
 
-/* Adds the steps of one piece to the sums of pr neighbouring outputs; w, off: of the piece and phase. */
-static void run_outputs(const job *j, const filters *f, const tap_range *d, const tap_range *h, int64_t rows,
-                        int64_t row_depth, const int32_t *off, const void *src, const void *w, int pr, void *sums,
-                        int64_t ld) {
+/* What the outputs of one row and phase, from one on, read. */
+typedef struct line {
+    tap_range depth, height; /* taps inside the source */
+    int64_t rows, row_depth; /* of taps of one depth, and their steps */
+    const int32_t *off;      /* of the first step of the piece */
+    const void *src, *w;     /* of the first output, of the first step */
+} line;
+
+/* p: the phase along the width. */
+static line line_of(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t x,
+                    int64_t p) {
+    const fc_blocked *s = j->s;
     const fc_kernels *k = j->plan->kernels;
-    const fc_outer_fn outer = k->outer[f->vr - 1][pr - 1];
-    const int64_t step = j->s->step[WIDTH] * j->s->pitch;
-    if (d->first >= d->end || h->first >= h->end || row_depth == 0) {
-        if (f->piece == 0) outer(0, src, off, step, w, sums, ld, 1);
+    const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH];
+    const int64_t number = (z % s->spread[DEPTH] * s->c.axes[HEIGHT] + y % s->spread[HEIGHT]) * s->c.axes[WIDTH] + p;
+    const fc_blocked_phase *phase = &s->phase[number];
+    const fc_source *source = &s->c.phase[number].source;
+    const fc_axis *const *axis = source->axis;
+    const int64_t index[FC_SPATIAL] = {z / s->spread[DEPTH], y / s->spread[HEIGHT], x / s->spread[WIDTH]};
+    int64_t from = 0;
+    for (int a = 0; a < FC_SPATIAL; ++a)
+        from = from * s->tile_size[a] + index[a] * s->step[a] + axis[a]->low - at->start[a];
+    if (phase->depth == 0) from = 0;
+    const int64_t channels = fc_blocked_piece(s, f->piece);
+    return (line){.depth = taps_inside(s, axis[DEPTH], index[DEPTH], source->size[DEPTH]),
+                  .height = taps_inside(s, axis[HEIGHT], index[HEIGHT], source->size[HEIGHT]),
+                  .rows = axis[HEIGHT]->taps,
+                  .row_depth = channels * axis[WIDTH]->taps,
+                  .off = phase->off + f->piece * s->piece * s->c.phase[number].taps,
+                  .src = fc_at(tile, from * s->pitch, k->element),
+                  .w = fc_at(f->w, phase->first_tap * channels * width, k->element)};
+}
+
+/* Adds `depth` steps of one piece from step `from` on to the sums of some outputs: pr that are neighbours in the tile or,
+ * with spots, a full tile of those that lie there. first: of outer. */
+static void run_steps(const job *j, const filters *f, const line *l, int64_t from, int64_t depth, const void *src,
+                      const int32_t *spots, int pr, void *sums, int64_t ld, int first) {
+    const fc_kernels *k = j->plan->kernels;
+    const void *w = fc_at(l->w, from * f->vr * k->lanes, k->element);
+    if (spots) {
+        k->outer_at[f->vr - 1](depth, src, l->off + from, spots, w, sums, ld, first);
+    } else {
+        k->outer[f->vr - 1][pr - 1](depth, src, l->off + from, j->s->step[WIDTH] * j->s->pitch, w, sums, ld, first);
+    }
+}
+
+/* All steps of one piece. */
+static void run_outputs(const job *j, const filters *f, const line *l, const void *src, const int32_t *spots, int pr,
+                        void *sums, int64_t ld) {
+    const tap_range *d = &l->depth, *h = &l->height;
+    if (d->first >= d->end || h->first >= h->end || l->row_depth == 0) {
+        if (f->piece == 0) run_steps(j, f, l, 0, 0, src, spots, pr, sums, ld, 1);
         return;
     }
-    const int whole = h->first == 0 && h->end == rows;
+    const int whole = h->first == 0 && h->end == l->rows;
     for (int64_t t = d->first; t < d->end; t = whole ? d->end : t + 1) {
-        const int64_t from = (t * rows + h->first) * row_depth;
-        const int64_t to = ((whole ? d->end - 1 : t) * rows + h->end) * row_depth;
-        outer(to - from, src, off + from, step, fc_at(w, from * f->vr * k->lanes, k->element), sums, ld,
-              f->piece == 0 && t == d->first);
+        const int64_t from = (t * l->rows + h->first) * l->row_depth;
+        const int64_t to = ((whole ? d->end - 1 : t) * l->rows + h->end) * l->row_depth;
+        run_steps(j, f, l, from, to - from, src, spots, pr, sums, ld, f->piece == 0 && t == d->first);
     }
 }
 
@@ -124,37 +166,60 @@ static void run_row(const job *j, const place *at, const void *tile, const filte
                     int64_t columns, void *out, int64_t ld, const fc_finish *finish) {
     const fc_blocked *s = j->s;
     const fc_kernels *k = j->plan->kernels;
-    const int64_t width = (int64_t)f->vr * k->lanes, z = at->first[DEPTH], most = widest(k, f->vr);
+    const int64_t width = (int64_t)f->vr * k->lanes, most = widest(k, f->vr), step = s->step[WIDTH] * s->pitch;
     for (int64_t p = 0; p < fc_min(s->spread[WIDTH], columns); ++p) {
-        const int64_t number =
-            (z % s->spread[DEPTH] * s->c.axes[HEIGHT] + y % s->spread[HEIGHT]) * s->c.axes[WIDTH] + p;
-        const fc_source *source = &s->c.phase[number].source;
-        const fc_axis *const *axis = source->axis;
-        const int64_t index[FC_SPATIAL] = {z / s->spread[DEPTH], y / s->spread[HEIGHT], x / s->spread[WIDTH]};
-        const tap_range d = taps_inside(s, axis[DEPTH], index[DEPTH], source->size[DEPTH]);
-        const tap_range h = taps_inside(s, axis[HEIGHT], index[HEIGHT], source->size[HEIGHT]);
-        int64_t from = 0;
-        for (int a = 0; a < FC_SPATIAL; ++a)
-            from = from * s->tile_size[a] + index[a] * s->step[a] + axis[a]->low - at->start[a];
-        const fc_blocked_phase *phase = &s->phase[number];
-        if (phase->depth == 0) from = 0;
-        const int64_t channels = fc_blocked_piece(s, f->piece);
-        const void *w = fc_at(f->w, phase->first_tap * channels * width, k->element);
-        const int32_t *off = phase->off + f->piece * s->piece * s->c.phase[number].taps;
+        const line l = line_of(j, at, tile, f, y, x, p);
         const int64_t count = fc_ceil_div(columns - p, s->spread[WIDTH]), tiles = fc_ceil_div(count, most);
         if (finish) {
-            const int64_t lines = fc_max(0, d.end - d.first) * fc_max(0, h.end - h.first);
-            const int64_t line = channels * axis[WIDTH]->taps, skipped = lines ? h.first * line : 0;
-            k->outer_row[f->vr - 1](lines * line, fc_at(tile, from * s->pitch, k->element), off + skipped,
-                                    s->step[WIDTH] * s->pitch, fc_at(w, skipped * width, k->element),
-                                    fc_at(out, p * ld, k->element), s->spread[WIDTH] * ld, f->count, count, finish);
+            const int64_t lines = fc_max(0, l.depth.end - l.depth.first) * fc_max(0, l.height.end - l.height.first);
+            const int64_t skipped = lines ? l.height.first * l.row_depth : 0;
+            k->outer_row[f->vr - 1](lines * l.row_depth, l.src, l.off + skipped, step,
+                                    fc_at(l.w, skipped * width, k->element), fc_at(out, p * ld, k->element),
+                                    s->spread[WIDTH] * ld, f->count, count, finish);
             continue;
         }
         for (int64_t i = 0; i < tiles; ++i) {
             const int64_t first = count * i / tiles, end = count * (i + 1) / tiles;
-            run_outputs(j, f, &d, &h, axis[HEIGHT]->taps, channels * axis[WIDTH]->taps, off,
-                        fc_at(tile, (from + first * s->step[WIDTH]) * s->pitch, k->element), w, (int)(end - first),
+            run_outputs(j, f, &l, fc_at(l.src, first * step, k->element), NULL, (int)(end - first),
                         fc_at(out, (first * s->spread[WIDTH] + p) * ld, k->element), s->spread[WIDTH] * ld);
+        }
+    }
+}
+
+/* How many of the rows from y on read the same taps as row y. */
+static int64_t rows_alike(const fc_blocked *s, int64_t y, int64_t rows) {
+    const fc_source *source = &s->c.phase[0].source;
+    const tap_range first = taps_inside(s, source->axis[HEIGHT], y, source->size[HEIGHT]);
+    int64_t alike = 1;
+    for (; alike < rows; ++alike) {
+        const tap_range next = taps_inside(s, source->axis[HEIGHT], y + alike, source->size[HEIGHT]);
+        if (next.first != first.first || next.end != first.end) break;
+    }
+    return alike;
+}
+
+/* Whole rows of outputs of a block. Where tiles run on from row to row, what fills no tile goes row by row. */
+static void run_rows(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t rows,
+                     int64_t x, int64_t columns, void *out) {
+    const fc_blocked *s = j->s;
+    const size_t size = j->plan->kernels->element;
+    const int64_t ld = (int64_t)f->vr * j->plan->kernels->lanes, most = widest(j->plan->kernels, f->vr);
+    int64_t done = 0; /* outputs */
+    while (done < rows * columns) {
+        const int64_t row = done / columns,
+                      alike = s->spots && columns == s->columns ? rows_alike(s, y + row, rows - row) : 0;
+        const int64_t full = alike > 1 ? alike * columns / most : 0;
+        if (full > 0) {
+            const line l = line_of(j, at, tile, f, y + row, x, 0);
+            for (int64_t i = 0; i < full; ++i)
+                run_outputs(j, f, &l, l.src, s->spots + i * most, 0, fc_at(out, (done + i * most) * ld, size), ld);
+            done += full * most;
+        }
+        const int64_t end = (row + fc_max(alike, 1)) * columns;
+        for (int64_t next; done < end; done = next) {
+            next = (done / columns + 1) * columns;
+            run_row(j, at, tile, f, y + done / columns, x + done % columns, next - done, fc_at(out, done * ld, size),
+                    ld, NULL);
         }
     }
 }
@@ -198,8 +263,6 @@ static void leave(const job *j, const place *at, const filters *f, int64_t y, in
  * wait in the buffer. */
 static void run_piece(const job *j, const place *at, const void *tile, const filters *f, void *sums) {
     const fc_blocked *s = j->s;
-    const size_t size = j->plan->kernels->element;
-    const int64_t width = (int64_t)f->vr * j->plan->kernels->lanes;
     if (s->sweeps && at->columns / s->spread[WIDTH] >= widest(j->plan->kernels, f->vr)) {
         for (int64_t y = 0; y < at->rows; ++y) sweep(j, at, tile, f, at->first[HEIGHT] + y);
         return;
@@ -208,9 +271,7 @@ static void run_piece(const job *j, const place *at, const void *tile, const fil
         const int64_t rows = fc_min(s->group_rows, at->rows - y);
         for (int64_t x = 0; x < at->columns; x += s->segment_columns) {
             const int64_t columns = fc_min(s->segment_columns, at->columns - x);
-            for (int64_t r = 0; r < rows; ++r)
-                run_row(j, at, tile, f, at->first[HEIGHT] + y + r, at->first[WIDTH] + x, columns,
-                        fc_at(sums, r * columns * width, size), width, NULL);
+            run_rows(j, at, tile, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
             if (f->piece == s->pieces - 1)
                 leave(j, at, f, at->first[HEIGHT] + y, rows, at->first[WIDTH] + x, columns, sums);
         }

@@ -45,6 +45,7 @@ typedef struct fc_blocked {
     int64_t vectors;                     /* of filters of one group */
     int64_t chunk_vectors, chunks;       /* of filters shared out to the tasks of one block */
     int64_t group_rows, segment_columns; /* outputs whose sums are complete before they leave together */
+    int32_t *spots;                      /* where the outputs of a group start in the tile, or NULL */
     int64_t piece, pieces;               /* channels whose weights stay in L2 */
     int64_t taps;                        /* of all phases */
     int64_t sums_bytes, weights_bytes;   /* of one worker, aligned */

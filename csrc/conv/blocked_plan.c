@@ -5,9 +5,9 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 
-/* Tasks that keep many threads busy; fewer blocks than SHARE_BLOCKS share out their filters; outputs of a block below
- * which weights are read too often; outputs whose sums stay in L1. */
-enum { MIN_TASKS = 16, SHARE_BLOCKS = 8, MIN_OUTPUTS = 112, SUM_OUTPUTS = 112 };
+/* Tasks that keep many threads busy; fewer blocks than SHARE_BLOCKS share out their filters, in as many tasks as end at
+ * nearly the same time; outputs of a block below which weights are read too often; outputs whose sums stay in L1. */
+enum { MIN_TASKS = 16, SHARE_BLOCKS = 8, SHARED_TASKS = 64, MIN_OUTPUTS = 112, SUM_OUTPUTS = 112 };
 
 void fc_blocked_release(fc_conv_plan *plan) {
     fc_blocked *s = plan->state;
@@ -18,6 +18,7 @@ void fc_blocked_release(fc_conv_plan *plan) {
         free(s->phase[i].runs.row[1]);
     }
     free(s->phase);
+    free(s->spots);
     fc_correlation_release(&s->c);
     free(s);
 }
@@ -84,7 +85,7 @@ static fc_status choose_blocks(fc_blocked *s, const fc_kernels *k) {
     }
     s->chunks = 1;
     if (images * s->blocks < SHARE_BLOCKS)
-        s->chunks = fc_min(fc_ceil_div(MIN_TASKS, images * s->blocks), filter_blocks);
+        s->chunks = fc_min(fc_ceil_div(SHARED_TASKS, images * s->blocks), filter_blocks);
     s->chunk_vectors = fc_ceil_div(filter_blocks, s->chunks) * k->outer_vr;
     s->chunks = fc_ceil_div(s->vectors, s->chunk_vectors);
     s->shared = s->chunks > 1;
@@ -119,6 +120,22 @@ static int sweeps(const fc_blocked *s, const fc_conv_plan *plan) {
     while (!k->outer[fc_min(k->outer_vr, s->vectors) - 1][most - 1]) --most;
     const int64_t count = s->columns / s->spread[WIDTH];
     return round_up(count, most) * 16 <= count * 17;
+}
+
+/* Rows that are read by one phase and leave whole may share tiles. */
+static int runs_on(const fc_blocked *s) {
+    return s->spread[HEIGHT] == 1 && s->spread[WIDTH] == 1 && s->segment_columns == s->columns && s->group_rows > 1;
+}
+
+static fc_status plan_spots(fc_blocked *s) {
+    if (!runs_on(s)) return FC_OK;
+    s->spots = malloc(sizeof(int32_t) * (size_t)(s->group_rows * s->columns));
+    if (!s->spots) return FC_NO_MEMORY;
+    for (int64_t y = 0; y < s->group_rows; ++y)
+        for (int64_t x = 0; x < s->columns; ++x)
+            s->spots[y * s->columns + x] =
+                (int32_t)((y * s->step[HEIGHT] * s->tile_size[WIDTH] + x * s->step[WIDTH]) * s->pitch);
+    return FC_OK;
 }
 
 static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d, const fc_kernels *k) {
@@ -162,7 +179,8 @@ static double cycles(const fc_blocked *s, const fc_kernels *k, int pool2) {
     for (int a = 0; a < FC_SPATIAL; ++a) outputs *= (double)s->outputs[a];
     for (int64_t i = 0; i < c->phases; ++i) {
         const fc_axis *const *axis = c->phase[i].source.axis;
-        const int64_t columns = fc_max(1, fc_min(s->segment_columns / s->spread[WIDTH], axis[WIDTH]->outputs));
+        const int64_t row = fc_max(1, fc_min(s->segment_columns / s->spread[WIDTH], axis[WIDTH]->outputs));
+        const int64_t columns = runs_on(s) ? row * s->group_rows : row;
         double step = (double)(s->vectors / k->outer_vr) * step_cycles(k, k->outer_vr, columns);
         if (tail) step += step_cycles(k, tail, columns);
         sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
@@ -205,6 +223,7 @@ fc_status fc_blocked_plan(fc_conv_plan *plan) {
     status = choose_blocks(s, k);
     if (status == FC_OK) choose_sums(s, k, plan->pool2);
     s->sweeps = status == FC_OK && sweeps(s, plan);
+    if (status == FC_OK) status = plan_spots(s);
     for (int64_t i = 0; status == FC_OK && i < c->phases; ++i) status = plan_phase(s, i, d, k);
     if (status != FC_OK) return status;
 

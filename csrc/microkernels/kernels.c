@@ -57,6 +57,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
 #endif
     .outer = FC_OUTER_TABLE,
+    .outer_at = {FC_NAME(fc_outer_at_1), FC_NAME(fc_outer_at_2)},
     .outer_row = {FC_NAME(fc_outer_row_1), FC_NAME(fc_outer_row_2)},
     .corr_row = FC_NAME(fc_corr_row),
     .stencil = FC_STENCIL_ENTRIES,

@@ -40,6 +40,10 @@ typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *of
 typedef void (*fc_outer_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w, void *c,
                             int64_t ldc, int first);
 
+/* outer_at[vr-1]: the same for the pr of the largest outer[vr-1], with src[off[k] + at[p]]. */
+typedef void (*fc_outer_at_fn)(int64_t depth, const void *src, const int32_t *off, const int32_t *at, const void *w,
+                               void *c, int64_t ldc, int first);
+
 /* dst[p*dst_step + l] = finish( the sum of outer[vr-1] ),  p < count, l < filters, (vr-1)*lanes < filters <= vr*lanes;
  * count is at least the pr of the largest outer[vr-1]. finish->residual is ignored. */
 typedef void (*fc_outer_row_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w,
@@ -153,6 +157,7 @@ typedef struct fc_kernels {
 
     int outer_pr, outer_vr;                              /* the tile that reaches the peak; every smaller one exists */
     fc_outer_fn outer[FC_MAX_OUTER_VR][FC_MAX_OUTER_PR]; /* NULL where the tile does not fit the registers */
+    fc_outer_at_fn outer_at[FC_MAX_OUTER_VR];            /* up to outer_vr */
     fc_outer_row_fn outer_row[FC_MAX_OUTER_VR];          /* up to outer_vr */
 
     /* dst[i*dst_stride] = activation(src[i] + residual[i*residual_stride]), i < count; dst may be src */

@@ -5,13 +5,16 @@
  * changes bits. Wins over corr.h where filters fill the lanes and rows of outputs do not. Tiles: 14x2 with 32
  * registers, 6x2 with 16 (the shapes of Georganas et al., arXiv 1808.05567, and of BLIS's and XNNPACK's products).
  *
+ * outer_at takes the outputs of a tile from anywhere: tiles run on from row to row of a narrow map and stay full. Then each
+ * output has an address register of its own (with 14 of them some are reloaded, which costs a load and no multiply-add).
+ *
  * outer_row runs such tiles along a row and finishes them in registers, straight into channels-last outputs: where sums
  * are short (a first layer) a pass through a buffer costs as much as the sums. */
 
 /* s[p*step] from few address registers: 0, 1, 2, 3, 4, 5 and 6 steps from s, where x86 scales step, 3*step and 5*step
  * itself, and the same from s7 = s + 7*step. */
-static inline __attribute__((always_inline)) real fc_outer_at(const real *s, const real *s7, const int p, int64_t step,
-                                                              int64_t step3, int64_t step5) {
+static inline __attribute__((always_inline)) real fc_outer_step(const real *s, const real *s7, const int p,
+                                                                int64_t step, int64_t step3, int64_t step5) {
     const real *from = p < 7 ? s : s7;
     switch (p % 7) {
     case 0:
@@ -45,23 +48,25 @@ static inline __attribute__((always_inline)) void fc_outer_sums(const int pr, co
         for (int x = 0; x < vr; ++x) v[x] = vload(w + x * VLANES);
 #pragma GCC unroll 14
         for (int p = 0; p < pr; ++p) {
-            const vec b = vbroadcast(fc_outer_at(s, s7, p, step, step3, step5));
+            const vec b = vbroadcast(fc_outer_step(s, s7, p, step, step3, step5));
 #pragma GCC unroll 3
             for (int x = 0; x < vr; ++x) acc[p][x] = vfma(b, v[x], acc[p][x]);
         }
     }
 }
 
-static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, const int vr, int64_t depth,
-                                                                const real *src, const int32_t *off, int64_t step,
-                                                                const real *w, real *c, int64_t ldc, int first) {
-    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
+static inline __attribute__((always_inline)) void fc_outer_begin(const int pr, const int vr,
+                                                                 vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR],
+                                                                 const real *c, int64_t ldc, int first) {
 #pragma GCC unroll 14
     for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
         for (int x = 0; x < vr; ++x) acc[p][x] = first ? vzero() : vload(c + p * ldc + x * VLANES);
     }
-    fc_outer_sums(pr, vr, depth, src, off, step, w, acc);
+}
+
+static inline __attribute__((always_inline)) void
+fc_outer_end(const int pr, const int vr, vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR], real *c, int64_t ldc, int first) {
 #pragma GCC unroll 14
     for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
@@ -70,6 +75,39 @@ static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, co
             vstore(to, first < 0 ? vadd(vload(to), acc[p][x]) : acc[p][x]);
         }
     }
+}
+
+static inline __attribute__((always_inline)) void fc_outer_tile(const int pr, const int vr, int64_t depth,
+                                                                const real *src, const int32_t *off, int64_t step,
+                                                                const real *w, real *c, int64_t ldc, int first) {
+    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
+    fc_outer_begin(pr, vr, acc, c, ldc, first);
+    fc_outer_sums(pr, vr, depth, src, off, step, w, acc);
+    fc_outer_end(pr, vr, acc, c, ldc, first);
+}
+
+static inline __attribute__((always_inline)) void fc_outer_at_tile(const int pr, const int vr, int64_t depth,
+                                                                   const real *src, const int32_t *off,
+                                                                   const int32_t *at, const real *w, real *c,
+                                                                   int64_t ldc, int first) {
+    vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
+    const real *s[FC_MAX_OUTER_PR];
+#pragma GCC unroll 14
+    for (int p = 0; p < pr; ++p) s[p] = src + at[p];
+    fc_outer_begin(pr, vr, acc, c, ldc, first);
+    for (int64_t k = 0; k < depth; ++k, w += vr * VLANES) {
+        const int64_t o = off[k];
+        vec v[FC_MAX_OUTER_VR];
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) v[x] = vload(w + x * VLANES);
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) {
+            const vec b = vbroadcast(s[p][o]);
+#pragma GCC unroll 3
+            for (int x = 0; x < vr; ++x) acc[p][x] = vfma(b, v[x], acc[p][x]);
+        }
+    }
+    fc_outer_end(pr, vr, acc, c, ldc, first);
 }
 
 #define FC_OUTER(PR, VR)                                                                                               \
@@ -108,6 +146,18 @@ FC_OUTER_4(FC_OUTER, 3, FC_OUTER_NOTHING)
             FC_OUTER_4(FC_OUTER_ENTRY, 3, FC_OUTER_COMMA)                                                              \
         }                                                                                                              \
     }
+#endif
+
+#define FC_OUTER_AT(PR, VR)                                                                                            \
+    static void FC_NAME(fc_outer_at_##VR)(int64_t depth, const void *src, const int32_t *off, const int32_t *at,       \
+                                          const void *w, void *c, int64_t ldc, int first) {                            \
+        fc_outer_at_tile(PR, VR, depth, src, off, at, w, c, ldc, first);                                               \
+    }
+FC_OUTER_AT(14, 1)
+#if VREGS == 32
+FC_OUTER_AT(14, 2)
+#else
+FC_OUTER_AT(6, 2)
 #endif
 
 /* The first n filters of a tile of a row, finished. */

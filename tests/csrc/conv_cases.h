@@ -64,6 +64,8 @@ static const conv_case CONV_CASES[] = {
     {"1x1 on one pixel", 9, 40, 21, 1, {1, 1, 1}, {1, 1, 1}, .bias = 1},
     {"3x3", 2, 16, 32, 1, {1, 14, 14}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}, .bias = 1},
     {"3x3, many channels", 1, 37, 41, 1, {1, 9, 10}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}, .bias = 1},
+    {"3x3, rows below a tile", 2, 20, 35, 1, {1, 17, 5}, {1, 3, 3}, .before = {0, 1, 1}, .after = {0, 1, 1}, .bias = 1},
+    {"3x3 strided, rows below a tile", 1, 18, 33, 1, {1, 19, 13}, {1, 3, 3}, {1, 2, 2}, .before = {0, 1, 1}},
     {"3x3, channels and residual",
      1,
      33,
