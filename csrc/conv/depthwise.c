@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "core/cpu.h"
+
 static const fc_conv_algorithm *const ways[] = {&fc_depthwise_planes, &fc_depthwise_pixels, &fc_depthwise_sums,
                                                 &fc_depthwise_tiles};
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -26,8 +28,18 @@ int fc_depthwise_in_place(const fc_conv_desc *d) {
     return 1;
 }
 
-int64_t fc_depthwise_band(int64_t units, int64_t rows) {
-    const int64_t bands = fc_min(fc_ceil_div(FC_DEPTHWISE_TASKS, fc_max(1, units)), rows / FC_DEPTHWISE_ROWS);
+int64_t fc_depthwise_reach(int64_t height, int64_t width, int64_t step) {
+    return height * ((FC_PIXEL_OUTPUTS - 1) * step + 2 * width) + FC_PIXEL_OUTPUTS;
+}
+
+int64_t fc_depthwise_chunk(int64_t channels, int64_t reach, const fc_kernels *k) {
+    const int64_t vectors = fc_ceil_div(channels, k->lanes);
+    const int64_t most = fc_max(1, fc_l1_bytes() / (fc_max(1, reach) * k->lanes * (int64_t)k->element));
+    return fc_ceil_div(vectors, fc_ceil_div(vectors, most)) * k->lanes;
+}
+
+int64_t fc_depthwise_band(int64_t units, int64_t rows, int64_t least) {
+    const int64_t bands = fc_min(fc_ceil_div(FC_DEPTHWISE_TASKS, fc_max(1, units)), rows / least);
     return fc_ceil_div(rows, fc_max(1, bands));
 }
 
@@ -43,7 +55,7 @@ static void release_depthwise(fc_conv_plan *plan) {
 static fc_status plan_depthwise(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     const int64_t channels = d->pass == FC_BACKWARD_DATA ? d->oc / d->groups : d->ic / d->groups;
-    if (channels != 1 || plan->other_steps) {
+    if (channels != 1 || plan->other_steps != plan->has_residual) {
         plan->reason = channels != 1 ? "a group sums over more than one channel" : "this epilogue is not fused yet";
         return FC_UNSUPPORTED;
     }

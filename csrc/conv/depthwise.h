@@ -10,13 +10,28 @@ extern const fc_conv_algorithm fc_depthwise_pixels; /* contiguous channels, read
 extern const fc_conv_algorithm fc_depthwise_sums;   /* backward_weights of either */
 extern const fc_conv_algorithm fc_depthwise_tiles;  /* everything else, through a padded tile */
 
-/* Tasks that keep a few threads busy, rows that are worth a task, and channels of one. */
-enum { FC_DEPTHWISE_TASKS = 16, FC_DEPTHWISE_ROWS = 8, FC_DEPTHWISE_GROUPS = 8 };
+/* Tasks that keep a few threads busy; rows of a plane that are worth a task, rows of pixels that are, and channels of
+ * one; outputs of a block of pixels. */
+enum {
+    FC_DEPTHWISE_TASKS = 16,
+    FC_DEPTHWISE_ROWS = 8,
+    FC_PIXEL_ROWS = 3,
+    FC_DEPTHWISE_GROUPS = 8,
+    FC_PIXEL_OUTPUTS = 8
+};
 
 /* Two axes at most, and nothing but zeros outside the source: what the kernels that read in place assume. */
 int fc_depthwise_in_place(const fc_conv_desc *d);
 
-/* Rows of a block so that `units` independent blocks of `rows` become enough tasks. */
-int64_t fc_depthwise_band(int64_t units, int64_t rows);
+/* L1 that a channel takes, in elements, while a block of its outputs is computed from pixels: kernel of height x width
+ * taps whose columns are `step` apart. */
+int64_t fc_depthwise_reach(int64_t height, int64_t width, int64_t step);
+
+/* Channels of a task so that their pixels and weights stay in L1: whole vectors, evenly. */
+int64_t fc_depthwise_chunk(int64_t channels, int64_t reach, const fc_kernels *kernels);
+
+/* Rows of a block, at least `least` where there are as many, so that `units` independent blocks of `rows` become enough
+ * tasks. */
+int64_t fc_depthwise_band(int64_t units, int64_t rows, int64_t least);
 
 #endif

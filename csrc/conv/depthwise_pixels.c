@@ -1,20 +1,21 @@
 /* depthwise_pixels.c: forward and backward_data of one channel per group where channels are contiguous (channels last).
  *
- * A task takes a band of rows of one image and a few vectors of channels, one vector after the other, so that the rows
- * of a window come from L1. Each row of outputs is one call (microkernels/depthwise_pixels.h) that reads the source and
- * writes the outputs in place. A strided backward_data runs its phases row by row, each a correlation of the same few
- * rows of the gradient. */
+ * A task takes a band of rows of one image and as many channels as leave a block of outputs, its pixels and its weights
+ * in L1, so that memory is read and written in long runs. Each row of outputs is one call
+ * (microkernels/depthwise_pixels.h) that reads the source and writes the outputs in place. A strided backward_data runs
+ * its phases row by row, each a correlation of the same few rows of the gradient. */
 #include <stdlib.h>
 
 #include "conv/depthwise.h"
+#include "core/cpu.h"
 #include "core/parallel.h"
 
-enum { MAX_ROWS = 32, BLOCKS_PER_TASK = 4 };
+enum { MAX_ROWS = 32 };
 
 typedef struct pixels_plan {
     fc_correlation c;
-    int64_t blocks, blocks_per_task, block_tasks; /* vectors of channels */
-    int64_t rows, band, bands;                    /* of the phase with most rows */
+    int64_t channels, chunks;  /* channels of a task, and their number; whole vectors but for the last */
+    int64_t rows, band, bands; /* of the phase with most rows */
 } pixels_plan;
 
 static void release_pixels(fc_conv_plan *plan) {
@@ -38,6 +39,7 @@ static fc_status plan_pixels(fc_conv_plan *plan) {
     const fc_kernels *k = plan->kernels;
     if (d->pass == FC_BACKWARD_WEIGHTS || d->oc != d->ic || !fc_depthwise_in_place(d)) return FC_UNSUPPORTED;
     if (d->x_stride[AXIS_C] != 1 || d->y_stride[AXIS_C] != 1) return FC_UNSUPPORTED;
+    if (plan->has_residual && d->residual_stride[AXIS_C] != 1) return FC_UNSUPPORTED;
     pixels_plan *s = calloc(1, sizeof *s);
     if (!s) return FC_NO_MEMORY;
     plan->state = s;
@@ -45,31 +47,26 @@ static fc_status plan_pixels(fc_conv_plan *plan) {
     if (status != FC_OK) return status;
     const fc_correlation *c = &s->c;
     double cycles = 0;
+    int64_t reach = 0;
     for (int64_t i = 0; i < c->phases; ++i) {
         const fc_phase *phase = &c->phase[i];
         const fc_axis *h = phase->source.axis[HEIGHT], *w = phase->source.axis[WIDTH];
         if (h->taps > MAX_ROWS || !kernel_of(k, phase)) return FC_UNSUPPORTED;
         s->rows = fc_max(s->rows, h->outputs);
-        cycles += (double)h->outputs * ((double)w->outputs * ((double)phase->taps * (w->step > 1 ? 2 : 1.5) + 2) + 20);
+        reach = fc_max(reach, fc_depthwise_reach(h->taps, w->taps, w->step));
+        cycles += (double)h->outputs * ((double)w->outputs * ((double)phase->taps * (w->step > 1 ? 1 : 0.75) + 2) + 20);
     }
-    s->blocks = fc_ceil_div(c->groups, k->lanes);
-    s->blocks_per_task = fc_max(1, fc_min(BLOCKS_PER_TASK, c->n * s->blocks / FC_DEPTHWISE_TASKS));
-    s->block_tasks = fc_ceil_div(s->blocks, s->blocks_per_task);
-    s->band = fc_depthwise_band(c->n * s->block_tasks, s->rows);
+    s->channels = fc_depthwise_chunk(d->groups, reach, k);
+    s->chunks = fc_ceil_div(d->groups, s->channels);
+    s->band = fc_depthwise_band(c->n * s->chunks, s->rows, FC_PIXEL_ROWS);
     s->bands = fc_ceil_div(s->rows, s->band);
     plan->packed_bytes = c->packed * (int64_t)k->element;
-    plan->cost = (double)(c->n * s->blocks) * cycles;
+    plan->cost = (double)(c->n * fc_ceil_div(c->groups, k->lanes)) * cycles;
     plan->reason = "a vector of channels at a time, in place; wins for depthwise layers";
     return FC_OK;
 }
 
-/* The channels of block number `block`. */
-static int lanes_of(const fc_conv_plan *plan, int64_t block) {
-    const int lanes = plan->kernels->lanes;
-    return (int)fc_min(lanes, plan->desc.groups - block * lanes);
-}
-
-/* Phase by phase and block by block as [taps][channels]. */
+/* Phase by phase and vector by vector as [taps][channels]. */
 static fc_status pack_pixels(const fc_conv_plan *plan, const void *w, void *packed, int threads) {
     (void)threads;
     const pixels_plan *s = plan->state;
@@ -77,9 +74,9 @@ static fc_status pack_pixels(const fc_conv_plan *plan, const void *w, void *pack
     const fc_kernels *k = plan->kernels;
     for (int64_t i = 0; i < c->phases; ++i) {
         const fc_phase *phase = &c->phase[i];
-        for (int64_t b = 0; b < s->blocks; ++b)
-            k->pack(fc_at(packed, fc_packed_at(c, phase, b * k->lanes), k->element), lanes_of(plan, b),
-                    fc_at(w, b * k->lanes * c->w_group, k->element), c->w_group, 0, 1, phase->tap, phase->taps);
+        for (int64_t g = 0; g < c->groups; g += k->lanes)
+            k->pack(fc_at(packed, fc_packed_at(c, phase, g), k->element), (int)fc_min(k->lanes, c->groups - g),
+                    fc_at(w, g * c->w_group, k->element), c->w_group, 0, 1, phase->tap, phase->taps);
     }
     return FC_OK;
 }
@@ -87,13 +84,14 @@ static fc_status pack_pixels(const fc_conv_plan *plan, const void *w, void *pack
 typedef struct job {
     const fc_conv_plan *plan;
     const pixels_plan *s;
-    const void *src, *bias, *packed;
+    const void *src, *bias, *residual, *packed;
     void *dst;
 } job;
 
-/* Row r of a phase; columns that a dilation keeps apart are rows of their own. */
+/* Row r of a phase, `channels` of them from src, dst and finish on; columns that a dilation keeps apart are rows of their
+ * own. */
 static void run_row(const job *j, const fc_phase *phase, int64_t r, const void *src, const void *w, void *dst,
-                    int lanes, const fc_finish *finish) {
+                    int64_t channels, const fc_finish *all) {
     const fc_source *source = &phase->source;
     const fc_axis *h = source->axis[HEIGHT], *width = source->axis[WIDTH];
     const size_t size = j->plan->kernels->element;
@@ -110,12 +108,18 @@ static void run_row(const job *j, const fc_phase *phase, int64_t r, const void *
                         .width = source->size[WIDTH],
                         .dilation = distance,
                         .out_step = phase->dst_stride[WIDTH] * distance,
-                        .lanes = lanes};
+                        .channels = channels};
+    const int64_t *other = j->plan->desc.residual_stride;
+    const int64_t other_row = (phase->start[HEIGHT] + r * phase->step[HEIGHT]) * other[AXIS_H];
+    fc_finish finish = *all;
+    finish.residual_step = phase->step[WIDTH] * other[AXIS_W] * distance;
     dst = fc_at(dst, phase->dst_offset + r * phase->dst_stride[HEIGHT], size);
     for (int64_t set = 0; set < sets; ++set) {
         pixels.left = width->low + set;
         pixels.columns = fc_ceil_div(width->outputs - set, distance);
-        run(&pixels, w, fc_at(dst, set * phase->dst_stride[WIDTH], size), finish);
+        const int64_t column = phase->start[WIDTH] + set * phase->step[WIDTH];
+        if (all->residual) finish.residual = fc_at(all->residual, other_row + column * other[AXIS_W], size);
+        run(&pixels, w, fc_at(dst, set * phase->dst_stride[WIDTH], size), &finish);
     }
 }
 
@@ -125,24 +129,21 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const pixels_plan *s = j->s;
     const fc_correlation *c = &s->c;
     const fc_kernels *k = j->plan->kernels;
-    const int64_t band = index % s->bands, task = index / s->bands % s->block_tasks;
-    const int64_t n = index / s->bands / s->block_tasks;
-    const int64_t end = fc_min(s->rows, (band + 1) * s->band);
-    const int64_t last_block = fc_min(s->blocks, (task + 1) * s->blocks_per_task);
+    const int64_t chunk = index % s->chunks, band = index / s->chunks % s->bands, n = index / s->chunks / s->bands;
+    const int64_t end = fc_min(s->rows, (band + 1) * s->band), channel = chunk * s->channels;
+    const int64_t channels = fc_min(s->channels, c->groups - channel);
     fc_finish finish = j->plan->finish;
-    for (int64_t b = task * s->blocks_per_task; b < last_block; ++b) {
-        const int64_t channel = b * k->lanes;
-        const int lanes = lanes_of(j->plan, b);
-        if (j->bias) finish.bias = fc_at(j->bias, channel, k->element);
-        const void *src = fc_at(j->src, n * c->src_n + channel, k->element);
-        void *dst = fc_at(j->dst, n * c->dst_n + channel, k->element);
-        for (int64_t r = band * s->band; r < end; ++r) {
-            for (int64_t i = 0; i < c->phases; ++i) {
-                const fc_phase *phase = &c->phase[i];
-                if (r < phase->source.axis[HEIGHT]->outputs)
-                    run_row(j, phase, r, src, fc_at(j->packed, fc_packed_at(c, phase, channel), k->element), dst, lanes,
-                            &finish);
-            }
+    if (j->bias) finish.bias = fc_at(j->bias, channel, k->element);
+    if (j->residual)
+        finish.residual = fc_at(j->residual, n * j->plan->desc.residual_stride[AXIS_N] + channel, k->element);
+    const void *src = fc_at(j->src, n * c->src_n + channel, k->element);
+    void *dst = fc_at(j->dst, n * c->dst_n + channel, k->element);
+    for (int64_t r = band * s->band; r < end; ++r) {
+        for (int64_t i = 0; i < c->phases; ++i) {
+            const fc_phase *phase = &c->phase[i];
+            if (r < phase->source.axis[HEIGHT]->outputs)
+                run_row(j, phase, r, src, fc_at(j->packed, fc_packed_at(c, phase, channel), k->element), dst, channels,
+                        &finish);
         }
     }
 }
@@ -154,10 +155,11 @@ static fc_status execute_pixels(const fc_conv_plan *plan, const fc_conv_args *ar
         .s = s,
         .src = fc_correlation_src(plan, args),
         .bias = plan->has_bias ? args->bias : NULL,
+        .residual = plan->has_residual ? args->residual : NULL,
         .packed = scratch->packed,
         .dst = fc_correlation_dst(plan, args),
     };
-    fc_parallel_for(s->c.n * s->block_tasks * s->bands, scratch->threads, run_task, &j);
+    fc_parallel_for(s->c.n * s->bands * s->chunks, scratch->threads, run_task, &j);
     return FC_OK;
 }
 

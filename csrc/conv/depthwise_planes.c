@@ -52,7 +52,7 @@ static fc_status spread_taps(planes_plan *s, const fc_conv_desc *d) {
 static fc_status plan_planes(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     const fc_kernels *k = plan->kernels;
-    if (!takes(d)) return FC_UNSUPPORTED;
+    if (!takes(d) || (plan->has_residual && d->residual_stride[AXIS_W] != 1)) return FC_UNSUPPORTED;
     planes_plan *s = calloc(1, sizeof *s);
     if (!s) return FC_NO_MEMORY;
     plan->state = s;
@@ -91,7 +91,7 @@ static fc_status plan_planes(fc_conv_plan *plan) {
     }
     s->groups_per_task = fc_max(1, fc_min(FC_DEPTHWISE_GROUPS, c->n * c->groups / FC_DEPTHWISE_TASKS));
     s->group_blocks = fc_ceil_div(c->groups, s->groups_per_task);
-    s->band = fc_depthwise_band(c->n * s->group_blocks, s->plane.rows);
+    s->band = fc_depthwise_band(c->n * s->group_blocks, s->plane.rows, FC_DEPTHWISE_ROWS);
     s->bands = fc_ceil_div(s->plane.rows, s->band);
     plan->packed_bytes = c->groups * c->filters * s->taps * (int64_t)k->element;
     plan->cost =
@@ -118,22 +118,27 @@ static fc_status pack_planes(const fc_conv_plan *plan, const void *w, void *pack
 typedef struct job {
     const fc_conv_plan *plan;
     const planes_plan *s;
-    const void *src, *bias, *packed;
+    const void *src, *bias, *residual, *packed;
     void *dst;
 } job;
 
 /* The rows first .. first + rows of one filter, one set of rows of the source after another. */
 static void run_band(const job *j, const void *src, const void *w, void *dst, int64_t first, int64_t rows,
-                     const fc_finish *finish) {
+                     const fc_finish *all) {
     const planes_plan *s = j->s;
+    const size_t size = j->plan->kernels->element;
+    const int64_t residual_row = j->plan->desc.residual_stride[AXIS_H];
+    fc_finish finish = *all;
     const int64_t sets = fc_min(s->plane.row_dilation, rows);
     fc_plane plane = s->plane;
     plane.src = src;
     plane.out_pitch = s->dst_row * s->plane.row_dilation;
+    plane.residual_pitch = residual_row * s->plane.row_dilation;
     for (int64_t set = 0; set < sets; ++set) {
         plane.top = s->plane.top + (first + set) * s->row_step;
         plane.rows = fc_ceil_div(rows - set, s->plane.row_dilation);
-        s->run(&plane, w, fc_at(dst, (first + set) * s->dst_row, j->plan->kernels->element), finish);
+        if (all->residual) finish.residual = fc_at(all->residual, (first + set) * residual_row, size);
+        s->run(&plane, w, fc_at(dst, (first + set) * s->dst_row, size), &finish);
     }
 }
 
@@ -147,11 +152,13 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const int64_t n = index / s->bands / s->group_blocks;
     const int64_t first = band * s->band, rows = fc_min(s->band, s->plane.rows - first);
     const int64_t end = fc_min(c->groups, (block + 1) * s->groups_per_task);
+    const int64_t *other = j->plan->desc.residual_stride;
     fc_finish finish = j->plan->finish;
     for (int64_t g = block * s->groups_per_task; g < end; ++g) {
         for (int64_t f = 0; f < c->filters; ++f) {
             const int64_t filter = g * c->filters + f;
             if (j->bias) finish.bias = fc_at(j->bias, filter, size);
+            if (j->residual) finish.residual = fc_at(j->residual, n * other[AXIS_N] + filter * other[AXIS_C], size);
             run_band(j, fc_at(j->src, n * c->src_n + g * c->src_group, size), fc_at(j->packed, filter * s->taps, size),
                      fc_at(j->dst, n * c->dst_n + g * c->dst_group + f * c->dst_channel, size), first, rows, &finish);
         }
@@ -165,6 +172,7 @@ static fc_status execute_planes(const fc_conv_plan *plan, const fc_conv_args *ar
         .s = s,
         .src = fc_correlation_src(plan, args),
         .bias = plan->has_bias ? args->bias : NULL,
+        .residual = plan->has_residual ? args->residual : NULL,
         .packed = scratch->packed,
         .dst = fc_correlation_dst(plan, args),
     };

@@ -18,7 +18,7 @@ typedef struct sums_plan {
     fc_axis axis[FC_SPATIAL];
     int by_pixel; /* lanes are channels */
     int64_t taps, *tap;
-    int64_t width; /* filters of an item: 1, or a vector of them */
+    int64_t width; /* filters of an item: 1, or those of a vector */
     int64_t items, items_per_task, item_tasks;
     int64_t item; /* elements of the sums of an item */
     int64_t band, bands, parts;
@@ -62,10 +62,11 @@ static fc_status plan_sums(fc_conv_plan *plan) {
     s->width = by_pixel ? k->lanes : 1;
     s->items = fc_ceil_div(d->oc, s->width);
     s->item = (s->taps + 1) * s->width;
-    const int64_t most = by_pixel ? 1 : FC_DEPTHWISE_GROUPS;
-    s->items_per_task = fc_max(1, fc_min(most, s->items / FC_DEPTHWISE_TASKS));
+    const int64_t reach = fc_depthwise_reach(d->kernel[HEIGHT], d->kernel[WIDTH], d->stride[WIDTH]);
+    s->items_per_task = by_pixel ? fc_depthwise_chunk(d->oc, reach, k) / k->lanes
+                                 : fc_max(1, fc_min(FC_DEPTHWISE_GROUPS, s->items / FC_DEPTHWISE_TASKS));
     s->item_tasks = fc_ceil_div(s->items, s->items_per_task);
-    s->band = fc_depthwise_band(d->n * s->item_tasks, d->out[HEIGHT]);
+    s->band = fc_depthwise_band(d->n * s->item_tasks, d->out[HEIGHT], by_pixel ? FC_PIXEL_ROWS : FC_DEPTHWISE_ROWS);
     s->bands = fc_ceil_div(d->out[HEIGHT], s->band);
     s->parts = fc_max(1, fc_min(fc_ceil_div(FC_DEPTHWISE_TASKS, s->item_tasks), d->n * s->bands));
     s->part_bytes = (int64_t)fc_align_up((size_t)(s->items * s->item) * k->element);
@@ -114,8 +115,8 @@ static void add_plane(const job *j, int64_t o, int64_t n, int64_t first, int64_t
     }
 }
 
-/* One output row of a vector of channels; columns that a dilation keeps apart are rows of their own. */
-static void add_pixels(const job *j, int64_t item, int64_t n, int64_t r, void *sums) {
+/* One output row of the vectors item .. item + items of channels; columns that a dilation keeps apart are rows of their own. */
+static void add_pixels(const job *j, int64_t item, int64_t items, int64_t n, int64_t r, void *sums) {
     const sums_plan *s = j->s;
     const fc_conv_desc *d = &j->plan->desc;
     const fc_kernels *k = j->plan->kernels;
@@ -133,7 +134,7 @@ static void add_pixels(const job *j, int64_t item, int64_t n, int64_t r, void *s
                         .width = d->in[WIDTH],
                         .dilation = distance,
                         .out_step = d->y_stride[AXIS_W] * distance,
-                        .lanes = (int)fc_min(k->lanes, d->oc - channel)};
+                        .channels = fc_min(items * k->lanes, d->oc - channel)};
     for (int64_t set = 0; set < sets; ++set) {
         pixels.left = w->low + set;
         pixels.columns = fc_ceil_div(w->outputs - set, distance);
@@ -165,19 +166,21 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const int64_t part = index % s->parts, task = index / s->parts;
     const int64_t end = fc_min(s->items, (task + 1) * s->items_per_task);
     const int64_t bands = d->n * s->bands, begin = bands * part / s->parts, stop = bands * (part + 1) / s->parts;
-    for (int64_t item = task * s->items_per_task; item < end; ++item) {
+    const int64_t together = s->by_pixel ? s->items_per_task : 1;
+    for (int64_t item = task * s->items_per_task; item < end; item += together) {
+        const int64_t items = fc_min(together, end - item);
         void *sums = sums_of(j, part, item);
-        j->plan->kernels->fill(sums, 0, s->item);
+        j->plan->kernels->fill(sums, 0, items * s->item);
         for (int64_t b = begin; b < stop; ++b) {
             const int64_t n = b / s->bands, first = b % s->bands * s->band;
             const int64_t rows = fc_min(s->band, d->out[HEIGHT] - first);
             if (s->by_pixel) {
-                for (int64_t r = first; r < first + rows; ++r) add_pixels(j, item, n, r, sums);
+                for (int64_t r = first; r < first + rows; ++r) add_pixels(j, item, items, n, r, sums);
             } else {
                 add_plane(j, item, n, first, rows, sums);
             }
         }
-        if (s->parts == 1) finish_item(j, item);
+        for (int64_t i = item; s->parts == 1 && i < item + items; ++i) finish_item(j, i);
     }
 }
 

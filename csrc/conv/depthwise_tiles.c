@@ -7,6 +7,7 @@
 
 #include "conv/blocks.h"
 #include "conv/depthwise.h"
+#include "conv/leave.h"
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -108,7 +109,7 @@ static fc_status pack_tiles(const fc_conv_plan *plan, const void *w, void *packe
 typedef struct job {
     const fc_conv_plan *plan;
     const tiles_plan *s;
-    const void *src, *bias, *packed;
+    const void *src, *bias, *residual, *packed;
     void *dst;
     char *worker;
 } job;
@@ -125,21 +126,30 @@ static void run_task(void *ctx, int64_t index, int worker) {
     const int64_t group_block = task / b->count % s->group_blocks, n = task / b->count / s->group_blocks;
     const int64_t outputs = fc_tile_outputs(&b->tile, block.rows, block.columns);
     char *tile = j->worker + worker * j->plan->worker_bytes, *scratch = tile + s->tile_bytes;
-    int64_t at = n * c->dst_n + phase->dst_offset;
-    for (int a = 0; a < FC_SPATIAL; ++a) at += block.start[a] * phase->dst_stride[a];
+    const int64_t *other = j->plan->desc.residual_stride;
+    int64_t at = n * c->dst_n + phase->dst_offset, from = n * other[AXIS_N];
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        at += block.start[a] * phase->dst_stride[a];
+        from += (phase->start[a] + block.start[a] * phase->step[a]) * other[AXIS_D + a];
+    }
     const int64_t end = fc_min(c->groups, (group_block + 1) * s->groups_per_task);
     for (int64_t g = group_block * s->groups_per_task; g < end; ++g) {
         fc_tile_fill(&b->tile, &phase->source, k, fc_at(j->src, n * c->src_n + g * c->src_group, k->element), 1,
                      block.start, block.rows, tile);
         for (int64_t f = 0; f < c->filters; ++f) {
             const int64_t filter = g * c->filters + f;
-            fc_finish finish = j->plan->finish;
+            fc_finish finish = fc_leave_finish(j->plan);
             if (j->bias) finish.bias = fc_at(j->bias, filter, k->element);
             k->corr_row(phase->taps, tile, s->off[p], fc_at(j->packed, fc_packed_at(c, phase, filter), k->element),
                         scratch, outputs, &finish);
-            k->scatter_rows(fc_at(j->dst, at + g * c->dst_group + f * c->dst_channel, k->element),
-                            phase->dst_stride[HEIGHT], phase->dst_stride[WIDTH], scratch, b->tile.pitch, block.rows,
-                            block.columns);
+            const fc_exit to = {.dst = fc_at(j->dst, at + g * c->dst_group + f * c->dst_channel, k->element),
+                                .dst_row = phase->dst_stride[HEIGHT],
+                                .dst_step = phase->dst_stride[WIDTH],
+                                .residual =
+                                    j->residual ? fc_at(j->residual, from + filter * other[AXIS_C], k->element) : NULL,
+                                .residual_row = phase->step[HEIGHT] * other[AXIS_H],
+                                .residual_step = phase->step[WIDTH] * other[AXIS_W]};
+            fc_leave_rows(j->plan, &to, scratch, b->tile.pitch, block.rows, block.columns);
         }
     }
 }
@@ -151,6 +161,7 @@ static fc_status execute_tiles(const fc_conv_plan *plan, const fc_conv_args *arg
         .s = s,
         .src = fc_correlation_src(plan, args),
         .bias = plan->has_bias ? args->bias : NULL,
+        .residual = plan->has_residual ? args->residual : NULL,
         .packed = scratch->packed,
         .dst = fc_correlation_dst(plan, args),
         .worker = scratch->worker,

@@ -19,6 +19,7 @@ typedef struct fc_plane {
     int64_t height, width, pitch;
     int64_t top, left, row_dilation, dilation;
     int64_t rows, columns, out_pitch; /* of the outputs */
+    int64_t residual_pitch;           /* of finish->residual, whose rows are contiguous and start at the first output */
 } fc_plane;
 
 /* dst[r][q] = finish( sum w[i][j] * src at the meeting place ) */
@@ -31,22 +32,23 @@ typedef void (*fc_plane_spread_fn)(const fc_plane *plane, const void *w, void *d
 /* sums[i][j] += sum over (r, q) of dy[r][q] * src at the meeting place; sums[k*k] += sum of dy. */
 typedef void (*fc_plane_sums_fn)(const fc_plane *plane, const void *dy, void *sums);
 
-/* One row of outputs, lanes (or fewer) channels wide. Output q and tap (i, j) meet at column
- * left + (q*stride + j)*dilation of rows[i], whose pixels are step apart; rows[i] is NULL outside the image. Weights stand
- * as [i][j][lanes]. */
+/* One row of outputs of neighbouring channels. Output q and tap (i, j) meet at column left + (q*stride + j)*dilation of
+ * rows[i], whose pixels are step apart; rows[i] is NULL outside the image. */
 typedef struct fc_pixels {
     const void *const *rows;
     int64_t taps; /* rows of the kernel */
     int64_t step, width, left, dilation;
     int64_t columns, out_step; /* outputs and the distance between them */
-    int lanes;                 /* in use */
+    int64_t channels;
 } fc_pixels;
 
-/* dst[q*out_step + l] = finish( sum w[i][j][l] * rows[i][place*step + l] ) */
+/* dst[q*out_step + c] = finish( sum w[i][j][c] * rows[i][place*step + c] ). The weights of every whole vector of channels
+ * stand as [i][j][lanes], one vector after the other, then those of the rest as [i][j][rest]; finish->bias and the
+ * residual, which lies finish->residual_step apart, are those of the first channel. */
 typedef void (*fc_pixels_fn)(const fc_pixels *pixels, const void *w, void *dst, const struct fc_finish *finish);
 
-/* sums[i][j][l] += sum over q of dy[q*out_step + l] * rows[i][place*step + l];  sums[taps*k][l] += sum of dy.
- * sums has whole vectors. */
+/* sums[i][j][l] += sum over q of dy[q*out_step + c] * rows[i][place*step + c];  sums[taps*k][l] += sum of dy,  for every
+ * vector of channels in turn, the last one filled up. */
 typedef void (*fc_pixels_sums_fn)(const fc_pixels *pixels, const void *dy, void *sums);
 
 typedef struct fc_depthwise_kernels {

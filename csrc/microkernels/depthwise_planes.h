@@ -53,16 +53,21 @@ FC_INLINE void plane_taps(const int k, const int stride, const int edge, const f
         v[j] = stride == 1 ? loaded[j] : j % 2 == 0 ? veven(loaded[j], loaded[j + 1]) : vodd(loaded[j - 1], loaded[j]);
 }
 
-FC_INLINE vec plane_finish(vec v, vec bias, const fc_finish *finish) {
-    return fc_activation_vec(finish->bias ? vadd(v, bias) : v, finish);
+/* dst[0..n) = finish(v); residual: where dst's counterpart stands, or NULL */
+FC_INLINE void plane_store(const int edge, real *dst, vec v, vec bias, const real *residual, int64_t n,
+                           const fc_finish *finish) {
+    if (finish->bias) v = vadd(v, bias);
+    if (!edge || n >= VLANES) {
+        vstore(dst, fc_activation_vec(residual ? vadd(v, vload(residual)) : v, finish));
+    } else if (n > 0) {
+        if (residual) v = vadd(v, vload_part(residual, (int)n));
+        vstore_part(dst, fc_activation_vec(v, finish), (int)n);
+    }
 }
 
-FC_INLINE void plane_store(const int edge, real *dst, vec v, int64_t n) {
-    if (!edge || n >= VLANES) {
-        vstore(dst, v);
-    } else if (n > 0) {
-        vstore_part(dst, v, (int)n);
-    }
+/* The residual of the output at row r and column q, or NULL. */
+FC_INLINE const real *plane_residual(const fc_plane *p, int64_t r, int64_t q, const fc_finish *finish) {
+    return finish->residual ? (const real *)finish->residual + r * p->residual_pitch + q : NULL;
 }
 
 /* The outputs q .. q + xr*VLANES of every row. sum[t] belongs to the output t rows above the newest one. */
@@ -124,8 +129,8 @@ FC_INLINE void plane_strip(const int k, const int stride, const int xr, const in
         if (r < behind) continue;
 #pragma GCC unroll 2
         for (int x = 0; x < xr; ++x)
-            plane_store(edge, dst + x * VLANES, plane_finish(sum[behind][x], bias, finish),
-                        p->columns - q - x * VLANES);
+            plane_store(edge, dst + x * VLANES, sum[behind][x], bias,
+                        plane_residual(p, r - behind, q + x * VLANES, finish), p->columns - q - x * VLANES, finish);
     }
 }
 
@@ -200,9 +205,11 @@ FC_INLINE void spread_strip(const int k, const int odd, const int edge, const fc
 #pragma GCC unroll 2
         for (int a = 0; a < 2; ++a) {
             if (2 * y + a < p->top || 2 * y + a >= end) continue;
-            const vec first = plane_finish(sum[a][0], bias, finish), second = plane_finish(sum[a][1], bias, finish);
-            plane_store(edge, dst + a * p->out_pitch, vziplow(first, second), n);
-            plane_store(edge, dst + a * p->out_pitch + VLANES, vziphigh(first, second), n - VLANES);
+            real *at = dst + a * p->out_pitch;
+            const real *residual = plane_residual(p, 2 * y + a - p->top, 2 * pair, finish);
+            plane_store(edge, at, vziplow(sum[a][0], sum[a][1]), bias, residual, n, finish);
+            plane_store(edge, at + VLANES, vziphigh(sum[a][0], sum[a][1]), bias, residual ? residual + VLANES : NULL,
+                        n - VLANES, finish);
         }
     }
 }
