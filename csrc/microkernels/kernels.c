@@ -41,8 +41,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4), FC_CORR_ENTRIES(5),
              FC_CORR_ENTRIES(6), FC_CORR_ENTRIES(7), FC_CORR_ENTRIES(8)},
     .stencil_rows = 6,
-    .product = {FC_PRODUCT_ENTRIES(1), FC_PRODUCT_ENTRIES(2), FC_PRODUCT_ENTRIES(3), FC_PRODUCT_ENTRIES(4),
-                FC_PRODUCT_ENTRIES(5), FC_PRODUCT_ENTRIES(6), FC_PRODUCT_ENTRIES(7), FC_PRODUCT_ENTRIES(8)},
+    .product_xr = 3,
+    .product_rows = {8, 8, 8},
     .dot = {{FC_DOT_ENTRIES6(1)}, {FC_DOT_ENTRIES6(2)}, {FC_DOT_ENTRIES6(3)}, {FC_DOT_ENTRIES6(4)}},
 #else
     .mr = 4,
@@ -53,9 +53,11 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer_vr = 2,
     .corr = {FC_CORR_ENTRIES(1), FC_CORR_ENTRIES(2), FC_CORR_ENTRIES(3), FC_CORR_ENTRIES(4)},
     .stencil_rows = 4,
-    .product = {FC_PRODUCT_ENTRIES(1), FC_PRODUCT_ENTRIES(2), FC_PRODUCT_ENTRIES(3), FC_PRODUCT_ENTRIES(4)},
+    .product_xr = 2,
+    .product_rows = {8, 6, 4},
     .dot = {{FC_DOT_ENTRIES4(1)}, {FC_DOT_ENTRIES4(2)}, {FC_DOT_ENTRIES4(3)}},
 #endif
+    .product = FC_PRODUCT_TABLE,
     .outer = FC_OUTER_TABLE,
     .outer_at = {FC_NAME(fc_outer_at_1), FC_NAME(fc_outer_at_2)},
     .outer_row = {FC_NAME(fc_outer_row_1), FC_NAME(fc_outer_row_2)},

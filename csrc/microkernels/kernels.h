@@ -15,7 +15,8 @@ enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
 enum { FC_MAX_OUTER_PR = 14, FC_MAX_OUTER_VR = 3, FC_MAX_STENCIL = 6 };
 
 /* What happens to a finished sum before its only store: + bias, + residual, then the activation. The residual is known
- * to lanes_out and lanes_max2x2 alone; it is shaped like the outputs of the call, with element strides of its own. */
+ * to lanes_out, lanes_max2x2 and product alone; it is shaped like the outputs of the call, with element strides of its own
+ * (those here are lanes_out's). */
 typedef struct fc_finish {
     const void *bias;     /* one for each filter of the call, or NULL */
     const void *residual; /* or NULL */
@@ -61,10 +62,12 @@ typedef struct fc_window {
 typedef void (*fc_stencil_fn)(const fc_window *window, const void *src, const void *w, void *dst, int64_t dst_row,
                               int64_t count, const fc_finish *finish);
 
-/* A product of matrices in place: element (m, k) of a at m*a_row + k*a_step, rows of b b_step apart, rows of c ldc. */
+/* A product of matrices in place: element (m, k) of a at m*a_row + k*a_step, rows of b b_step apart, rows of c ldc, of
+ * finish->residual residual_row, with neighbouring columns. */
 typedef struct fc_product {
-    int64_t depth, a_row, a_step, b_step, ldc;
+    int64_t depth, a_row, a_step, b_step, ldc, residual_row;
     int bias_columns; /* finish->bias belongs to columns, else to rows */
+    void *panel;      /* if not NULL, b is copied to panel[k*xr*lanes + q] on the way, in whole vectors */
 } fc_product;
 
 /* product[mr-1][xr-1]: c[m*ldc + q] = finish( sum_{k<depth} a[m*a_row + k*a_step] * b[k*b_step + q] ),  m < mr,
@@ -138,7 +141,8 @@ typedef struct fc_kernels {
     fc_corr_row_fn corr_row;
     int stencil_rows;
     fc_stencil_fn stencil[FC_MAX_STENCIL];
-    fc_product_fn product[FC_MAX_MR][FC_MAX_XR]; /* tiles of corr */
+    int product_xr, product_rows[FC_MAX_XR];     /* the best tile's vectors; rows that fit beside xr of them */
+    fc_product_fn product[FC_MAX_MR][FC_MAX_XR]; /* NULL where the tile does not fit the registers */
 
     /* Transforms in place of `columns` (whole vectors) side by side, their points stride apart, unscaled; frequencies
      * stand in the order of reversed digits. */

@@ -145,6 +145,20 @@ def test_residuals_never_go_the_slow_way():
         assert op.algorithm != "reference"
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_residuals_of_1x1_layers_are_fused(layout):
+    rng = np.random.default_rng(0)
+    for channels, filters, size in ((20, 33, 7), (64, 16, 14), (12, 5, 3)):
+        x = to_layout(rng.standard_normal((2, channels, size, size)).astype(np.float32), layout)
+        weight, bias = (rng.standard_normal(s).astype(np.float32) for s in ((filters, channels, 1, 1), (filters,)))
+        plain = fastconv.conv2d(x, weight, bias, layout=layout, algorithm="pointwise")
+        residual = rng.standard_normal(plain.shape).astype(np.float32)
+        op = fastconv.prepare_conv2d(x.shape, weight, bias, activation="relu", layout=layout, residual=True)
+        assert op.algorithm == "pointwise"
+        assert op(x, residual=residual).tobytes() == np.maximum(plain + residual, 0).tobytes()
+        assert op(x, residual=np.asfortranarray(residual)).tobytes() == op(x, residual=residual).tobytes()
+
+
 def test_residual():
     rng = np.random.default_rng(0)
     x, weight, bias = (rng.standard_normal(s).astype(np.float32) for s in ((2, 6, 9, 8), (5, 6, 3, 3), (5,)))
