@@ -2,11 +2,8 @@
  *
  * Rows: winograd2 F(2x2, 3x3), 2.25 times fewer multiplications than direct; winograd4 F(4x4, 3x3), 4 times, with F(2x4)
  * where tiles of 4x4 overhang much, 1-D F(4, 3) and F(2x2, 5x5); winograd6 F(6x6, 3x3), 5.1 times, whose errors only
- * accuracy="fast" allows. Errors and the reasons for the points are in microkernels/winograd.h.
- *
- * A block of tiles is as large as V and M fit half of L2, so that only U, read once per block, comes from further away; if
- * U is too large for L3, blocks are as large as L3 allows. Where that makes too few tasks (a small map, one image), V of
- * all blocks is shared and the tasks are blocks of filters. */
+ * accuracy="fast" allows. Errors and the reasons for the points are in microkernels/winograd.h; how tiles and filters are cut
+ * into tasks in winograd_blocks.c. */
 #include "conv/winograd.h"
 
 #include <math.h>
@@ -14,8 +11,6 @@
 
 #include "core/cpu.h"
 #include "core/memory.h"
-
-enum { MIN_TASKS = 12 };
 
 /* Cycles of one vector each, measured on Zen 4: to bring a position in or out, to make a point of the weights; and what the
  * products take more than their multiply-adds. */
@@ -65,11 +60,6 @@ static int holds_windows(const fc_winograd *w) {
     return 1;
 }
 
-/* Elements from point to point: an odd number of cache lines, so that the points of a tile fall into different sets. */
-static int64_t point_stride(int64_t elements, size_t size) {
-    return (int64_t)(fc_align_up((size_t)elements * size) / FC_ALIGN | 1) * FC_ALIGN / (int64_t)size;
-}
-
 static void measure(fc_winograd *w, const fc_kernels *k) {
     const fc_winograd_kernels *t = w->tile;
     const fc_axis *const *axis = w->c.phase->source.axis;
@@ -87,95 +77,58 @@ static void measure(fc_winograd *w, const fc_kernels *k) {
     }
     w->rows = tiles[TILE_HEIGHT];
     w->columns = tiles[TILE_WIDTH];
+    w->tiles = w->images * w->rows * w->columns;
     w->channel_blocks = fc_ceil_div(w->c.channels, k->lanes);
     w->filter_vectors = fc_ceil_div(w->c.filters, k->lanes);
     w->filter_blocks = fc_ceil_div(w->filter_vectors, k->outer_vr);
-}
-
-/* Blocks of about `tiles` tiles: whole rows if they are that short. */
-static void cut(fc_winograd *w, int64_t tiles) {
-    w->parts = fc_ceil_div(w->columns, fc_max(1, tiles));
-    w->block_columns = fc_ceil_div(w->columns, w->parts);
-    w->parts = fc_ceil_div(w->columns, w->block_columns);
-    const int64_t most = w->parts > 1 ? 1 : fc_max(1, tiles / w->columns), rows = fc_max(1, w->images * w->rows);
-    w->block_rows = fc_ceil_div(rows, fc_ceil_div(rows, most));
-    w->blocks = fc_ceil_div(w->images * w->rows, w->block_rows) * w->parts;
-    w->block_tiles = w->block_rows * w->block_columns;
-}
-
-/* Smaller blocks while `tasks` of each are too few to share out, but not below one register tile. */
-static void cut_for_tasks(fc_winograd *w, int64_t tasks, int64_t pr) {
-    while (w->blocks * tasks < MIN_TASKS && w->block_rows > 1 && w->block_tiles >= 2 * pr)
-        cut(w, fc_ceil_div(w->block_rows, 2) * w->columns);
-}
-
-static void choose_blocks(const fc_conv_plan *plan, fc_winograd *w) {
-    const fc_kernels *k = plan->kernels;
-    const double vector = (double)(k->lanes * (int64_t)k->element), pr = k->outer_pr;
-    const double v_tile = (double)(w->points * w->channel_blocks) * vector;
-    const double m_tile = (double)(w->points * k->outer_vr) * vector;
-    const double u = (double)w->points * (double)w->c.channels * (double)w->filter_vectors * vector;
-    const double l2 = (double)fc_l2_bytes(), l3 = (double)fc_l3_bytes();
-    const int from_memory = u > l3 / 2;
-
-    const double fits = from_memory ? l3 / 8 / (v_tile + m_tile) : l2 / 2 / (v_tile + m_tile);
-    cut(w, (int64_t)(pr * fmin(8, fmax(1, floor(fits / pr)))));
-    if (!from_memory) cut_for_tasks(w, w->c.groups, k->outer_pr);
-    w->shared = w->c.groups * w->blocks < MIN_TASKS && w->filter_blocks > 1;
-    if (w->shared) {
-        cut(w, (int64_t)(pr * fmax(1, floor(l2 / 4 / m_tile / pr))));
-        cut_for_tasks(w, w->c.groups * w->filter_blocks, k->outer_pr);
-    }
-    w->transient = w->shared && !plan->desc.prepared && w->c.groups * w->filter_blocks >= MIN_TASKS / 2;
 }
 
 static fc_status size_scratch(fc_conv_plan *plan, fc_winograd *w) {
     const fc_kernels *k = plan->kernels;
     const fc_winograd_kernels *t = w->tile;
     const int64_t size = (int64_t)k->element, vector = k->lanes * size;
-    const int64_t columns = w->block_columns * t->outputs[TILE_WIDTH], mh = t->outputs[TILE_HEIGHT];
+    const int64_t columns = fc_min(w->columns, w->block_tiles) * t->outputs[TILE_WIDTH], mh = t->outputs[TILE_HEIGHT];
     const int64_t filled = columns + t->taps[TILE_WIDTH] - 1, more = t->taps[TILE_HEIGHT] - 1;
-    w->fill_rows = fc_max(1, fc_min(fc_min(w->block_rows, w->rows), (fc_l2_bytes() / 8 / vector / filled - more) / mh));
-    w->leave_rows = fc_max(1, fc_min(fc_min(w->block_rows, w->rows), fc_l1_bytes() * 3 / 4 / vector / columns / mh));
+    const int64_t rows = fc_max(1, fc_min(w->rows, w->block_tiles / w->columns));
+    w->fill_rows = fc_max(1, fc_min(rows, (fc_l2_bytes() / 8 / vector / filled - more) / mh));
+    w->leave_rows = fc_max(1, fc_min(rows, fc_l1_bytes() * 3 / 4 / vector / columns / mh));
     const int64_t fill = (w->fill_rows * mh + more) * filled, buffer = w->leave_rows * mh * columns;
-    if (fc_capped_product(w->channel_blocks * k->lanes, w->block_tiles) > INT32_MAX) return FC_UNSUPPORTED;
-    w->v_stride = point_stride(w->channel_blocks * w->block_tiles * k->lanes, k->element);
-    w->m_stride = point_stride(w->block_tiles * k->outer_vr * k->lanes, k->element);
+    const int64_t panel = w->channel_blocks * k->outer_pr * k->lanes;
+    if (fc_capped_product(panel, fc_ceil_div(w->block_tiles, k->outer_pr)) > INT32_MAX) return FC_UNSUPPORTED;
+    w->v_stride = fc_winograd_stride(panel * fc_ceil_div(w->block_tiles, k->outer_pr), k);
+    w->m_stride = fc_winograd_stride(w->block_tiles * k->outer_vr * k->lanes, k);
     w->v_bytes = w->points * w->v_stride * size;
     w->m_bytes = w->points * w->m_stride * size;
-    w->buffer_bytes = fc_max(fill, buffer) * vector;
+    w->all_m_bytes = w->m_bytes * (w->transient ? fc_max(1, w->blocks) : w->span);
+    w->buffer_bytes = (int64_t)fc_align_up((size_t)(fc_max(fill, buffer) * vector));
+    const int64_t vectors = fc_min(k->outer_vr, w->filter_vectors);
+    w->u_bytes = w->transient ? w->points * fc_winograd_stride(w->piece * vectors * k->lanes, k) * size : 0;
 
     int64_t packed = w->points * k->lanes * size, shared = w->v_bytes;
-    int over = __builtin_mul_overflow(packed, w->c.channels, &packed);
-    w->u_bytes = w->transient ? packed * fc_min(k->outer_vr, w->filter_vectors) : 0;
+    int over = __builtin_mul_overflow(packed, w->c.channels + FC_ALIGN, &packed); /* with the ends of the points */
     over = over || __builtin_mul_overflow(packed, w->filter_vectors * w->c.groups, &packed);
     over = over || __builtin_mul_overflow(shared, fc_max(1, w->blocks) * w->c.groups, &shared);
     if (over) return FC_UNSUPPORTED;
-    plan->packed_bytes = w->transient ? 0 : packed;
+    plan->packed_bytes = w->transient ? 0 : w->c.groups * fc_winograd_group_weights(w, k) * size;
     plan->shared_bytes = w->shared ? shared : 0;
-    plan->worker_bytes = w->m_bytes + (int64_t)fc_align_up((size_t)w->buffer_bytes) +
-                         (int64_t)fc_align_up((size_t)w->u_bytes) + (w->shared ? 0 : w->v_bytes);
-    w->buffer_bytes = (int64_t)fc_align_up((size_t)w->buffer_bytes);
-    w->u_bytes = (int64_t)fc_align_up((size_t)w->u_bytes);
+    plan->worker_bytes = w->all_m_bytes + w->buffer_bytes + w->u_bytes + (w->shared ? 0 : w->v_bytes);
     return FC_OK;
 }
 
 /* Cycles of one core, where direct counts two vector multiply-adds in a cycle: half of those measured. */
 static double cycles(const fc_conv_plan *plan, const fc_winograd *w) {
     const fc_kernels *k = plan->kernels;
-    const double tiles = (double)w->images * (double)w->rows * (double)w->columns;
-    const double points = (double)w->points, positions = w->tile->outputs[0] * w->tile->outputs[1];
+    const double tiles = (double)w->tiles, points = (double)w->points;
+    const double positions = w->tile->outputs[0] * w->tile->outputs[1];
     const double side = sqrt(points); /* the larger a tile, the more work per point */
     const double in = (double)w->channel_blocks, out = (double)w->filter_vectors, depth = (double)w->c.channels;
-    const double vr = fc_min(k->outer_vr, w->filter_vectors);
-    const int64_t wide = fc_max(1, w->block_tiles);
-    const double pr = (double)wide / (double)fc_ceil_div(wide, k->outer_pr);
-    const double step = (double)fc_max(fc_max((int64_t)(pr * vr), (int64_t)(pr + vr)), 8) / (pr * vr);
+    const int64_t vr = fc_min(k->outer_vr, w->filter_vectors);
+    const double step = fc_winograd_step(k, w->block_tiles, vr) / (double)(w->block_tiles * vr);
     double sum = tiles * points * out * (depth * step * products_overhead + 3);
     sum += tiles * in * (points * (2 + 0.75 * side) + positions * position_cycles);
     sum += tiles * out * (points * (1.5 + 0.7 * side) + positions * position_cycles);
     sum += plan->desc.prepared ? 0 : depth * out * points * weights_cycles;
-    return (double)w->c.groups * sum / 2 + 2000;
+    return (double)w->c.groups * sum / 2 + w->stream_cycles + 2000;
 }
 
 static fc_status plan_tile(fc_conv_plan *plan, fc_winograd *w, int kind) {
@@ -194,7 +147,7 @@ static fc_status plan_tile(fc_conv_plan *plan, fc_winograd *w, int kind) {
         return FC_UNSUPPORTED;
     }
     measure(w, plan->kernels);
-    choose_blocks(plan, w);
+    fc_winograd_cut(plan, w);
     return size_scratch(plan, w);
 }
 
@@ -239,7 +192,8 @@ static fc_status plan_row(fc_conv_plan *plan, const int *kinds, int count) {
     w->off = malloc(sizeof(int32_t) * (size_t)w->c.channels);
     if (!w->off) return FC_NO_MEMORY;
     const int64_t lanes = plan->kernels->lanes;
-    for (int64_t c = 0; c < w->c.channels; ++c) w->off[c] = (int32_t)(c / lanes * w->block_tiles * lanes + c % lanes);
+    for (int64_t c = 0; c < w->c.channels; ++c)
+        w->off[c] = (int32_t)(c / lanes * plan->kernels->outer_pr * lanes + c % lanes);
     plan->reason = "transformed tiles, fewer multiplications; wins from about 16 channels and filters on";
     return FC_OK;
 }

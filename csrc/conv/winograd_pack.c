@@ -1,7 +1,7 @@
 /* winograd_pack.c: U = G g G^T for every filter and channel, SIMD over filters.
  *
- * U is stored [group][filter block][point][channel][vectors * lanes], as the register tile reads it. A few channels at a
- * time are transposed into a small buffer, in which one vector holds one tap of `lanes` filters, and transformed from
+ * U is stored [group][filter block][point][channel][vectors * lanes], as the register tile reads it, its points an odd
+ * number of cache lines apart: they are written side by side, and would else share a few sets. A few channels at a time are transposed into a small buffer, in which one vector holds one tap of `lanes` filters, and transformed from
  * there; every vector of U is written once. The buffer keeps the weights' own order of channels and taps where the
  * taps of a channel lie in a row, so that one long run per filter is transposed. */
 #include "conv/winograd.h"
@@ -12,11 +12,12 @@
 enum { BUFFER_BYTES = 16384, MOST_TAPS = 25 };
 
 int64_t fc_winograd_group_weights(const fc_winograd *w, const fc_kernels *k) {
-    return w->points * w->c.channels * w->filter_vectors * k->lanes;
+    const int64_t last = w->filter_blocks - 1, vectors = fc_winograd_vectors(w, k, last);
+    return fc_winograd_weights_at(w, k, last) + w->points * fc_winograd_stride(w->c.channels * vectors * k->lanes, k);
 }
 
 int64_t fc_winograd_weights_at(const fc_winograd *w, const fc_kernels *k, int64_t block) {
-    return block * w->points * w->c.channels * k->outer_vr * k->lanes;
+    return block * w->points * fc_winograd_stride(w->c.channels * k->outer_vr * k->lanes, k);
 }
 
 /* Whether the taps are neighbours, in order or in reverse. */
@@ -33,9 +34,9 @@ static int64_t channels_at_a_time(const fc_winograd *w, const fc_kernels *k) {
     return BUFFER_BYTES / (w->c.phase->taps * k->lanes * (int64_t)k->element);
 }
 
-/* Channels first .. first + channels of vector number `vector` of a group. */
+/* Channels first .. first + channels of vector number `vector` of a group; u: those channels, points u_stride apart. */
 static void pack_vector(const fc_conv_plan *plan, const void *weights, int64_t group, int64_t vector, int64_t first,
-                        int64_t channels, void *u) {
+                        int64_t channels, void *u, int64_t u_stride) {
     const fc_winograd *w = plan->state;
     const fc_correlation *c = &w->c;
     const fc_phase *phase = c->phase;
@@ -61,17 +62,20 @@ static void pack_vector(const fc_conv_plan *plan, const void *weights, int64_t g
                         c->w_channel, filters, channels);
         }
     }
-    w->tile->taps_points(fc_at(u, first * ld + vector % k->outer_vr * k->lanes, k->element), c->channels * ld, ld,
-                         buffer, tap, step, channels);
+    w->tile->taps_points(fc_at(u, vector % k->outer_vr * k->lanes, k->element), u_stride, ld, buffer, tap, step,
+                         channels);
 }
 
-void fc_winograd_pack_block(const fc_conv_plan *plan, const void *weights, int64_t group, int64_t block, void *u) {
+void fc_winograd_pack_block(const fc_conv_plan *plan, const void *weights, int64_t group, int64_t block, int64_t first,
+                            int64_t channels, void *u) {
     const fc_winograd *w = plan->state;
     const fc_kernels *k = plan->kernels;
-    const int64_t run = channels_at_a_time(w, k), vectors = fc_winograd_vectors(w, k, block);
-    for (int64_t first = 0; first < w->c.channels; first += run)
+    const int64_t run = channels_at_a_time(w, k), vectors = fc_winograd_vectors(w, k, block), ld = vectors * k->lanes;
+    const int64_t u_stride = fc_winograd_stride(channels * ld, k);
+    for (int64_t done = 0; done < channels; done += run)
         for (int64_t v = 0; v < vectors; ++v)
-            pack_vector(plan, weights, group, block * k->outer_vr + v, first, fc_min(run, w->c.channels - first), u);
+            pack_vector(plan, weights, group, block * k->outer_vr + v, first + done, fc_min(run, channels - done),
+                        fc_at(u, done * ld, k->element), u_stride);
 }
 
 typedef struct pack_job {
@@ -88,9 +92,10 @@ static void pack_task(void *ctx, int64_t index, int worker) {
     const fc_kernels *k = j->plan->kernels;
     const int64_t run = channels_at_a_time(w, k), first = index % j->runs * run;
     const int64_t vector = index / j->runs % w->filter_vectors, group = index / j->runs / w->filter_vectors;
-    const int64_t at = group * fc_winograd_group_weights(w, k) + fc_winograd_weights_at(w, k, vector / k->outer_vr);
+    const int64_t block = vector / k->outer_vr, ld = fc_winograd_vectors(w, k, block) * k->lanes;
+    const int64_t at = group * fc_winograd_group_weights(w, k) + fc_winograd_weights_at(w, k, block) + first * ld;
     pack_vector(j->plan, j->weights, group, vector, first, fc_min(run, w->c.channels - first),
-                fc_at(j->packed, at, k->element));
+                fc_at(j->packed, at, k->element), fc_winograd_stride(w->c.channels * ld, k));
 }
 
 fc_status fc_winograd_pack(const fc_conv_plan *plan, const void *weights, void *packed, int threads) {
