@@ -25,6 +25,7 @@ TOLERANCE = {
     "pointwise": 4.0,
     "depthwise": 4.0,
     "panels": 4.0,
+    "scatter": 4.0,
     "stencil": 4.0,
     "fft": 4.0,
     "winograd2": 4.0,

@@ -60,6 +60,7 @@ def _case(name, n, channels, size, kernel, **options):
 LAYERS = [
     _case("first-layer", 2, (3, 8), (13, 11), 5, padding=2),
     _case("lenet-c1", 2, (1, 6), (14, 14), 5, padding=2),
+    _case("first-layer-strided", 1, (3, 40), (37, 75), 7, stride=2, padding=3),
     _case("lenet-c3", 2, (6, 16), (9, 9), 5),
     _case("alexnet-first", 1, (3, 5), (27, 27), 11, stride=4, padding=2),
     _case("pointwise", 2, (7, 10), (6, 5), 1),

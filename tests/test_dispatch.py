@@ -106,6 +106,7 @@ SERVES = {
     "blocked": {"forward": EVERYTHING, "backward_data": EVERYTHING},
     "direct": {"forward": DIRECT, "backward_data": DIRECT, "backward_weights": DIRECT | POINTWISE | DEPTHWISE},
     "panels": {"backward_weights": DIRECT | POINTWISE | DEPTHWISE},
+    "scatter": {"backward_data": EVERYTHING},
     "winograd2": {"forward": WINOGRAD | {"3d-one-depth"}, "backward_data": WINOGRAD},
     "winograd4": {
         "forward": WINOGRAD | {"1d", "1x3", "5x5", "3x1", "3d-one-depth"},

@@ -74,7 +74,8 @@ static fc_status plan_sums(fc_conv_plan *plan) {
     const double rows = (double)(d->n * d->out[HEIGHT]), columns = (double)d->out[WIDTH];
     const double vectors = by_pixel ? columns : (double)fc_ceil_div(d->out[WIDTH], k->lanes);
     const double loads = (double)(d->kernel[HEIGHT] * d->stride[WIDTH]) + 2;
-    plan->cost = (double)s->items * rows * (vectors * ((double)s->taps + loads) * 0.4 + 8);
+    const double edges = by_pixel ? 0 : 2; /* the first and the last vector of a row are masked, at twice the price */
+    plan->cost = (double)s->items * rows * ((vectors + edges) * ((double)s->taps + loads) * 0.4 + 8);
     plan->reason = "sums of all taps in registers, in place; wins for depthwise layers";
     return FC_OK;
 }

@@ -67,23 +67,32 @@ static int64_t tile_bytes(const blocking *b, const fc_correlation *c, const fc_k
     return (int64_t)fc_align_up((size_t)fc_tile_elements(&b->blocks.tile, c->channels, k->lanes) * k->element);
 }
 
-/* Cycles of one block for some of its filters on one core, filling apart: two vector multiply-adds each, a tenth more for
- * loads across lines and strips below xr (measured), and what it takes to store or to copy out a vector. */
+/* Cycles of one step of the sums of mr filters along a run of `vectors`, its strips of nearly equal width, and `single`
+ * vectors by themselves: two multiply-adds each, a tenth more for loads
+ * across lines (measured), but fewer than 10 sums wait for the adder. */
+static double step_cycles(const fc_kernels *k, int64_t mr, int64_t vectors, int64_t single) {
+    const double strips = (double)fc_ceil_div(vectors, k->xr), sums = (double)(mr * vectors);
+    return ((sums < 10 * strips ? 10 * strips : sums) + (double)single * (double)fc_max(mr, 10)) / 2 * 1.1;
+}
+
+/* Cycles of one block for some of its filters on one core, filling apart: the sums, and what it takes to store or to
+ * copy out a vector. */
 static double compute_cycles(const fc_blocks *blocks, const fc_correlation *c, const fc_phase *phase,
                              const fc_kernels *k, int64_t filters, int by_rows) {
     const double depth = (double)(c->channels * phase->taps), copy = phase->dst_stride[WIDTH] == 1 ? 4 : 2 * k->lanes;
-    const int mr = (int)fc_min(k->mr, filters);
-    const double step = 1.1 * fc_max(mr * k->xr, 8) / 2.0 / (mr * k->xr); /* fewer than 8 sums wait for the adder */
-    const int64_t row = fc_ceil_div(blocks->tile.columns, k->lanes);
-    const double vectors = by_rows ? (double)(blocks->tile.rows * row) : (double)blocks->scratch_row / k->lanes;
-    return (double)filters * vectors * (depth * step + 4 + (by_rows ? 0 : copy)) + 300;
+    const int64_t row = blocks->tile.columns / k->lanes, single = blocks->tile.columns % k->lanes != 0;
+    const int64_t runs = by_rows ? blocks->tile.rows : 1, run = by_rows ? row : blocks->scratch_row / k->lanes;
+    const int64_t last = by_rows ? single : 0, rest = filters % k->mr;
+    const double steps =
+        (double)(filters / k->mr) * step_cycles(k, k->mr, run, last) + (rest ? step_cycles(k, rest, run, last) : 0);
+    return (double)runs * (depth * steps + (double)filters * (double)(run + last) * (by_rows ? 4 : 4 + copy)) + 300;
 }
 
 /* Cycles of filling a tile: a load and a store for a vector, or for an element where the source is not one run. */
 static double fill_cycles(const fc_tile *tile, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
     const int64_t distance = phase->source.stride[WIDTH] * phase->source.axis[WIDTH]->step;
     const double elements = (double)(c->channels * tile->channel_stride);
-    return elements * (distance == 1 ? 2.0 / k->lanes : distance == 2 ? 4.0 / k->lanes : 1.5);
+    return elements * (distance == 1 ? 4.0 / k->lanes : distance == 2 ? 6.0 / k->lanes : 1.5);
 }
 
 static int rows_in_place(const fc_phase *phase, const fc_kernels *k) {

@@ -49,6 +49,14 @@ static void FC_NAME(fc_fill)(void *dst_, double value, int64_t count) {
     for (int64_t i = 0; i < count; ++i) dst[i] = (real)value;
 }
 
+static void FC_NAME(fc_ask)(const void *src_, int64_t row_stride, int64_t rows, int64_t count) {
+    const real *src = src_;
+    for (int64_t r = 0; r < rows; ++r, src += row_stride) {
+        for (int64_t i = 0; i < count; i += 64 / (int64_t)sizeof(real)) __builtin_prefetch(src + i, 0, 2);
+        __builtin_prefetch(src + count - 1, 0, 2);
+    }
+}
+
 static void FC_NAME(fc_block)(void *dst_, int64_t pitch, const void *src_, int64_t row_stride, int64_t stride,
                               int64_t rows, int64_t lead, int64_t count, int64_t trail, double value) {
     real *dst = dst_;

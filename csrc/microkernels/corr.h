@@ -47,11 +47,27 @@ static inline __attribute__((always_inline)) void fc_corr_tile(const int mr, con
             for (int x = 0; x < xr; ++x) acc[m][x] = vfma(b, v[x], acc[m][x]);
         }
     }
+    if (finish && finish->bias) {
+#pragma GCC unroll 8
+        for (int m = 0; m < mr; ++m) {
+            const vec bias = vbroadcast(((const real *)finish->bias)[m]);
+#pragma GCC unroll 3
+            for (int x = 0; x < xr; ++x) acc[m][x] = vadd(acc[m][x], bias);
+        }
+    }
+    const int active = finish && finish->activation != FC_IDENTITY; /* one branch for all: short sums end often */
+    if (!active) {
+#pragma GCC unroll 8
+        for (int m = 0; m < mr; ++m) {
+#pragma GCC unroll 3
+            for (int x = 0; x < xr; ++x) vstore(c + m * ldc + x * VLANES, acc[m][x]);
+        }
+        return;
+    }
 #pragma GCC unroll 8
     for (int m = 0; m < mr; ++m) {
 #pragma GCC unroll 3
-        for (int x = 0; x < xr; ++x)
-            vstore(c + m * ldc + x * VLANES, finish ? fc_finish_vec(acc[m][x], finish, m) : acc[m][x]);
+        for (int x = 0; x < xr; ++x) vstore(c + m * ldc + x * VLANES, fc_activation_vec(acc[m][x], finish));
     }
 }
 

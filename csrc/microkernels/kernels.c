@@ -16,6 +16,7 @@
 #include "microkernels/peak.h"
 #include "microkernels/pool.h"
 #include "microkernels/product.h"
+#include "microkernels/spread.h"
 #include "microkernels/stencil.h"
 #include "microkernels/winograd.h"
 #include "microkernels/winograd_weights.h"
@@ -62,6 +63,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer_at = {FC_NAME(fc_outer_at_1), FC_NAME(fc_outer_at_2)},
     .outer_row = {FC_NAME(fc_outer_row_1), FC_NAME(fc_outer_row_2)},
     .corr_row = FC_NAME(fc_corr_row),
+    .spread_sums = FC_SPREAD_SUMS,
+    .spread = FC_SPREAD_TABLE,
     .stencil = FC_STENCIL_ENTRIES,
     .fft_forward = FC_NAME(fc_fft_forward),
     .fft_inverse = FC_NAME(fc_fft_inverse),
@@ -73,6 +76,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .gather = FC_NAME(fc_gather),
     .scatter = FC_NAME(fc_scatter),
     .fill = FC_NAME(fc_fill),
+    .ask = FC_NAME(fc_ask),
     .block = FC_NAME(fc_block),
     .sum = FC_NAME(fc_sum),
     .scatter_rows = FC_NAME(fc_scatter_rows),

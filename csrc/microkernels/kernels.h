@@ -50,6 +50,10 @@ typedef void (*fc_outer_at_fn)(int64_t depth, const void *src, const int32_t *of
 typedef void (*fc_outer_row_fn)(int64_t depth, const void *src, const int32_t *off, int64_t step, const void *w,
                                 void *dst, int64_t dst_step, int64_t filters, int64_t count, const fc_finish *finish);
 
+/* spread[mr-1]: c[m*ldc + q] += sum_{k<depth} w[k*mr + m] * src[k*ld + q],  m < mr, q < vectors*lanes */
+typedef void (*fc_spread_fn)(int64_t depth, const void *src, int64_t ld, const void *w, void *c, int64_t ldc,
+                             int64_t vectors);
+
 /* The taps of a kernel along each axis, and how far apart their source elements lie. */
 typedef struct fc_window {
     int64_t depth, height, width;
@@ -139,6 +143,8 @@ typedef struct fc_kernels {
     int mr, xr, dot_mr, dot_tr; /* the register tiles that reach the FMA peak; smaller ones serve the tails */
     fc_corr_fn corr[FC_MAX_MR][FC_MAX_XR];
     fc_corr_row_fn corr_row;
+    int spread_sums;                /* vectors of sums of a whole tile of spread: mr by spread_sums / mr */
+    fc_spread_fn spread[FC_MAX_MR]; /* up to mr */
     int stencil_rows;
     fc_stencil_fn stencil[FC_MAX_STENCIL];
     int product_xr, product_rows[FC_MAX_XR];     /* the best tile's vectors; rows that fit beside xr of them */
@@ -174,6 +180,8 @@ typedef struct fc_kernels {
     void (*gather)(void *dst, const void *src, int64_t stride, int64_t count);
     void (*scatter)(void *dst, int64_t stride, const void *src, int64_t count);
     void (*fill)(void *dst, double value, int64_t count);
+    /* asks for rows of `count` neighbours to come into L2; they are not read, so any address will do */
+    void (*ask)(const void *src, int64_t row_stride, int64_t rows, int64_t count);
     /* rows of a tile, pitch apart: `lead` values, then count of gather, then `trail` values */
     void (*block)(void *dst, int64_t pitch, const void *src, int64_t row_stride, int64_t stride, int64_t rows,
                   int64_t lead, int64_t count, int64_t trail, double value);

@@ -33,6 +33,7 @@ ERROR_BOUNDS = {
     "stencil": 1.0,
     "fft": 2.5,
     "panels": 1.0,
+    "scatter": 1.0,
     "winograd2": 1.0,
     "winograd4": 2.5,
     "winograd6": 9.0,
