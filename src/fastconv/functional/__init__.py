@@ -14,7 +14,7 @@ from fastconv.functional.conv_transpose import (
     conv_transpose3d_backward,
 )
 from fastconv.functional.dropout import dropout, dropout_backward
-from fastconv.functional.explain import Candidate, ConvReport, explain_conv1d, explain_conv2d, explain_conv3d
+from fastconv.functional.explain import explain_conv1d, explain_conv2d, explain_conv3d
 from fastconv.functional.flatten import flatten, flatten_backward
 from fastconv.functional.image import apply_filter
 from fastconv.functional.linear import linear, linear_backward
@@ -91,6 +91,7 @@ from fastconv.functional.pool_unpool import (
 )
 from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
 from fastconv.functional.profiling import CallRecord, Profile, profile
+from fastconv.functional.report import Candidate, ConvReport
 from fastconv.functional.signal import convolve, correlate
 from fastconv.functional.softmax import softmax, softmax_backward
 from fastconv.functional.tuning import TunedChoice, Tuning, tune

@@ -16,7 +16,8 @@ from fastconv.functional._arrays import deliver, thread_count
 from fastconv.functional._convolution import hashable_activation
 from fastconv.functional._operands import checked_out, copy_reason, operand, workspace_buffer
 from fastconv.functional._plans import ConvKey, conv_call, frozen
-from fastconv.functional.explain import ConvReport, report_of
+from fastconv.functional.explain import report_of
+from fastconv.functional.report import ConvReport
 
 __all__ = ["PreparedConv", "prepare_conv1d", "prepare_conv2d", "prepare_conv3d"]
 
