@@ -68,8 +68,8 @@ static int64_t tile_bytes(const blocking *b, const fc_correlation *c, const fc_k
 }
 
 /* Cycles of one step of the sums of mr filters along a run of `vectors`, its strips of nearly equal width, and `single`
- * vectors by themselves: two multiply-adds each, a tenth more for loads
- * across lines (measured), but fewer than 10 sums wait for the adder. */
+ * vectors by themselves: two multiply-adds each, a tenth more for loads across lines (measured), but fewer than 10 sums
+ * wait for the adder. */
 static double step_cycles(const fc_kernels *k, int64_t mr, int64_t vectors, int64_t single) {
     const double strips = (double)fc_ceil_div(vectors, k->xr), sums = (double)(mr * vectors);
     return ((sums < 10 * strips ? 10 * strips : sums) + (double)single * (double)fc_max(mr, 10)) / 2 * 1.1;
