@@ -23,8 +23,8 @@ KERNELS = CSRC / "microkernels" / "kernels.c"
 FOLDERS = ("core", "conv", "pool", "ops", "microkernels")
 DTYPES = {"f32": 0, "f64": 1}
 FLAGS = [
-    "-std=gnu11", "-O3", "-g0", "-fPIC", "-pthread", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
-    "-fvisibility=hidden", "-Wall", "-Wextra",
+    "-std=gnu11", "-O2", "-g0", "-fPIC", "-pthread", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
+    "-fno-asynchronous-unwind-tables", "-fvisibility=hidden", "-Wall", "-Wextra",
 ]  # fmt: skip
 NO_COMPILER = """\
 fastconv needs a C compiler, and `{command}` could not build a one-line program:

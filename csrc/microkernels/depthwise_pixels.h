@@ -80,13 +80,23 @@ FC_INLINE void pixels_block(const int k, const int stride, const int pr, const p
     }
 }
 
-/* pr outputs from q on of all channels: their pixels and the weights stay in L1. */
+/* pr outputs from q on of all channels in whole vectors: their pixels and the weights stay in L1. */
 FC_INLINE void pixels_outputs(const int k, const int stride, const int pr, const pixel_care care, const fc_pixels *p,
                               int64_t q, const real *w, real *dst, const fc_finish *finish) {
-    int64_t c = 0;
-    for (; c + VLANES <= p->channels; c += VLANES, w += p->taps * k * VLANES)
+    for (int64_t c = 0; c + VLANES <= p->channels; c += VLANES, w += p->taps * k * VLANES)
         pixels_block(k, stride, pr, care, p, q, c, VLANES, w, dst, finish);
-    if (c < p->channels) pixels_block(k, stride, pr, PIXELS_PART, p, q, c, (int)(p->channels - c), w, dst, finish);
+}
+
+/* `count` outputs from q on of the channels that fill no vector. */
+FC_INLINE void pixels_rest(const int k, const int stride, const fc_pixels *p, int64_t q, int64_t count, const real *w,
+                           real *dst, const fc_finish *finish) {
+    const int lanes = (int)(p->channels % VLANES);
+    const int64_t c = p->channels - lanes, end = q + count;
+    if (lanes == 0) return;
+    w += c * p->taps * k;
+    for (; q + PIXEL_HALF <= end; q += PIXEL_HALF)
+        pixels_block(k, stride, PIXEL_HALF, PIXELS_PART, p, q, c, lanes, w, dst, finish);
+    for (; q < end; ++q) pixels_block(k, stride, 1, PIXELS_PART, p, q, c, lanes, w, dst, finish);
 }
 
 /* Whether all columns that pr outputs from q on read lie inside the row. */
@@ -115,6 +125,7 @@ FC_INLINE void pixels_body(const int k, const int stride, const fc_pixels *p, co
         } else {
             pixels_outputs(k, stride, 1, PIXELS_RIM, p, at, w, dst, finish);
         }
+        pixels_rest(k, stride, p, at, size, w, dst, finish);
     }
 }
 
@@ -161,10 +172,8 @@ FC_INLINE void pixels_sums_rows(const int k, const int stride, const int g, cons
 #pragma GCC unroll 21
     for (int i = 0; i < g * k; ++i) sum[i] = vload(at + i * VLANES);
     const int64_t end = q + count;
-    for (; q + PIXEL_SUMS <= end; q += PIXEL_SUMS) {
-        if (lanes < VLANES) {
-            pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_PART, p, q, channel, lanes, first, dy, sum, &bias);
-        } else if (pixels_inside(k, stride, PIXEL_SUMS, p, q)) {
+    for (; lanes == VLANES && q + PIXEL_SUMS <= end; q += PIXEL_SUMS) {
+        if (pixels_inside(k, stride, PIXEL_SUMS, p, q)) {
             pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_INSIDE, p, q, channel, VLANES, first, dy, sum, &bias);
         } else {
             pixels_sums_block(k, stride, g, PIXEL_SUMS, PIXELS_RIM, p, q, channel, VLANES, first, dy, sum, &bias);
