@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "conv/depthwise.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 
 typedef struct planes_plan {
@@ -87,16 +88,19 @@ static fc_status plan_planes(fc_conv_plan *plan) {
         s->plane.left = w->low;
         s->plane.row_dilation = fc_tap_distance(h);
         s->plane.dilation = fc_tap_distance(w);
-        step = (double)s->taps + (double)(size * w->step) + 2;
+        /* the weights of a 3x3 kernel stay in registers, those of larger ones are loads */
+        const double product = size == 3 ? 0.6 : 1, load = size == 3 ? 0.3 : 1;
+        step = (double)s->taps * product + (double)(size * w->step) * load + 2;
     }
     s->groups_per_task = fc_max(1, fc_min(FC_DEPTHWISE_GROUPS, c->n * c->groups / FC_DEPTHWISE_TASKS));
     s->group_blocks = fc_ceil_div(c->groups, s->groups_per_task);
     s->band = fc_depthwise_band(c->n * s->group_blocks, s->plane.rows, FC_DEPTHWISE_ROWS);
     s->bands = fc_ceil_div(s->plane.rows, s->band);
+    plan->shared_bytes = (int64_t)fc_align_up((size_t)s->plane.width * k->element);
     plan->packed_bytes = c->groups * c->filters * s->taps * (int64_t)k->element;
+    const double vectors = (double)fc_ceil_div(s->plane.columns, k->lanes) + 1; /* the two at the edges cost more */
     plan->cost =
-        (double)(c->n * c->groups * c->filters) *
-        ((double)fc_ceil_div(s->plane.columns, k->lanes) * (double)(s->plane.rows + s->bands * size) * step + 100);
+        (double)(c->n * c->groups * c->filters) * (vectors * (double)(s->plane.rows + s->bands * size) * step + 100);
     plan->reason = "one channel at a time, in place; wins for depthwise layers";
     return FC_OK;
 }
@@ -120,6 +124,7 @@ typedef struct job {
     const planes_plan *s;
     const void *src, *bias, *residual, *packed;
     void *dst;
+    const void *zeros;
 } job;
 
 /* The rows first .. first + rows of one filter, one set of rows of the source after another. */
@@ -132,6 +137,7 @@ static void run_band(const job *j, const void *src, const void *w, void *dst, in
     const int64_t sets = fc_min(s->plane.row_dilation, rows);
     fc_plane plane = s->plane;
     plane.src = src;
+    plane.zeros = j->zeros;
     plane.out_pitch = s->dst_row * s->plane.row_dilation;
     plane.residual_pitch = residual_row * s->plane.row_dilation;
     for (int64_t set = 0; set < sets; ++set) {
@@ -175,7 +181,9 @@ static fc_status execute_planes(const fc_conv_plan *plan, const fc_conv_args *ar
         .residual = plan->has_residual ? args->residual : NULL,
         .packed = scratch->packed,
         .dst = fc_correlation_dst(plan, args),
+        .zeros = scratch->shared,
     };
+    plan->kernels->fill(scratch->shared, 0, s->plane.width);
     fc_parallel_for(s->c.n * s->group_blocks * s->bands, scratch->threads, run_task, &j);
     return FC_OK;
 }

@@ -19,6 +19,7 @@ typedef struct fc_plane {
     int64_t height, width, pitch;
     int64_t top, left, row_dilation, dilation;
     int64_t rows, columns, out_pitch; /* of the outputs */
+    const void *zeros;                /* `width` of them: a row outside the image; plane_sums needs none */
     int64_t residual_pitch;           /* of finish->residual, whose rows are contiguous and start at the first output */
 } fc_plane;
 

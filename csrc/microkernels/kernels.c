@@ -22,6 +22,8 @@
 #include "microkernels/winograd_weights.h"
 
 #include "microkernels/depthwise_planes.h"
+#include "microkernels/depthwise_spread.h"
+#include "microkernels/depthwise_plane_sums.h"
 
 #include "microkernels/leave.h"
 

@@ -28,7 +28,6 @@ static inline vec vhold(vec v) {
 }
 static inline void vstore(real *p, vec v) { FC_MM(storeu)(p, v); }
 static inline vec vload_part(const real *p, int n) { return FC_MM(maskload)(p, fc_lane_mask(n)); }
-static inline void vstore_part(real *p, vec v, int n) { FC_MM(maskstore)(p, fc_lane_mask(n), v); }
 static inline vec vadd(vec a, vec b) { return FC_MM(add)(a, b); }
 static inline vec vsub(vec a, vec b) { return FC_MM(sub)(a, b); }
 static inline vec vmul(vec a, vec b) { return FC_MM(mul)(a, b); }
@@ -41,6 +40,38 @@ static inline vmask veq(vec a, vec b) { return FC_MM(cmp)(a, b, _CMP_EQ_OQ); }
 static inline vec vselect(vmask m, vec a, vec b) { return FC_MM(blendv)(b, a, m); }
 static inline vec vabs(vec a) { return FC_MM(andnot)(FC_MM(set1)((real)-0.0), a); }
 static inline vec vsqrt(vec a) { return FC_MM(sqrt)(a); }
+/* Masked stores are slow on some CPUs: halves of halves. */
+#if FC_F64
+static inline void vstore_part(real *p, vec v, int n) {
+    __m128d half = _mm256_castpd256_pd128(v);
+    if (n >= 2) {
+        _mm_storeu_pd(p, half);
+        half = _mm256_extractf128_pd(v, 1);
+        p += 2;
+    }
+    if (n >= 4) _mm_storeu_pd(p, half);
+    if (n & 1) _mm_store_sd(p, half);
+}
+#else
+static inline void vstore_part(real *p, vec v, int n) {
+    if (n >= VLANES) {
+        vstore(p, v);
+        return;
+    }
+    __m128 half = _mm256_castps256_ps128(v);
+    if (n & 4) {
+        _mm_storeu_ps(p, half);
+        half = _mm256_extractf128_ps(v, 1);
+        p += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, half);
+        half = _mm_movehl_ps(half, half);
+        p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, half);
+}
+#endif
 #if FC_F64
 static inline real vsum(vec a) {
     const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
