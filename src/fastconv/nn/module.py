@@ -1,17 +1,17 @@
-"""Parameter and Module: what every layer is made of.
+"""Parameter, Buffer and Module: what every layer is made of.
 
-A module keeps its parameters and sub-modules as plain attributes, in the order they were assigned; that order is the
-order of `Module.parameters` and of the state's keys.
+A module keeps its parameters, buffers and sub-modules as plain attributes, in the order they were assigned; that order is
+the order of `Module.parameters` and of the state's keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Module", "Parameter"]
+__all__ = ["Buffer", "Module", "Parameter"]
 
 
 class Parameter:
@@ -41,6 +41,18 @@ class Parameter:
         return f"Parameter(shape={self.data.shape}, dtype={self.data.dtype})"
 
 
+class Buffer:
+    """An array that belongs to the state of a layer and that no optimiser changes, such as a running mean."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Buffer(shape={self.data.shape}, dtype={self.data.dtype})"
+
+
 class Module:
     """Base of layers and models.
 
@@ -59,6 +71,8 @@ class Module:
     FUSES_RELU: ClassVar[bool] = False
     #: whether backward takes rectified=True, the mask of a ReLU before the layer
     MASKS_RELU: ClassVar[bool] = False
+    #: whether forward takes a tuple of inputs, and backward returns one of gradients
+    MERGES: ClassVar[bool] = False
     #: the textbook's kind: CONV, RELU, POOL, FC, or another word for the rest
     KIND: ClassVar[str] = ""
 
@@ -93,6 +107,14 @@ class Module:
         """Positions along each spatial axis that the layer never reads; empty where that cannot happen."""
         return ()
 
+    def flow(self, apply: Callable[[str, Module, Any], Any], x: Any, name: str = "") -> Any:
+        """Send any kind of value through the module: what ``apply(name, module, x)`` makes of it.
+
+        A network overrides this and sends values from layer to layer, so that shapes, figures or nodes of a program take
+        the same way as arrays.
+        """
+        return apply(name, self, x)
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside this one."""
         for name, value in vars(self).items():
@@ -121,36 +143,47 @@ class Module:
         """How many numbers training changes."""
         return sum(parameter.data.size for parameter in self.parameters())
 
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """All parameters and buffers with the keys of their state, in order."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, (Parameter, Buffer)):
+                    yield f"{prefix}.{name}" if prefix else name, value
+
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameter values by key, as PyTorch names them."""
-        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+        """Copies of the values of all parameters and buffers by key, as PyTorch names them."""
+        return {name: entry.data.copy() for name, entry in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over parameter values; all keys and shapes must be those of `state_dict`.
+        """Take over the values of parameters and buffers; all keys and shapes must be those of `state_dict`.
 
         Raises
         ------
         TypeError
             If `state` is no mapping.
         ValueError
-            If a key is missing or unexpected, or a shape or dtype does not fit. Nothing is changed then.
+            If keys are missing or unexpected, or shapes or dtypes do not fit; all of them are named. Nothing is changed
+            then.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must map keys to arrays, got {type(state).__name__}")
-        parameters = dict(self.named_parameters())
-        missing = [name for name in parameters if name not in state]
-        unexpected = [name for name in state if name not in parameters]
+        entries = dict(self.named_state())
+        missing = [name for name in entries if name not in state]
+        unexpected = [name for name in state if name not in entries]
         if missing or unexpected:
             raise ValueError(f"state does not fit this model: missing keys {missing}, unexpected keys {unexpected}")
-        arrays = {name: np.asarray(state[name]) for name in parameters}
-        for name, parameter in parameters.items():
+        arrays = {name: np.asarray(state[name]) for name in entries}
+        wrong = []
+        for name, entry in entries.items():
             array = arrays[name]
-            if array.shape != parameter.data.shape:
-                raise ValueError(f"state[{name!r}] has shape {array.shape}, the model needs {parameter.data.shape}")
-            if array.dtype.kind != "f":
-                raise ValueError(f"state[{name!r}] has dtype {array.dtype}, the model needs {parameter.data.dtype}")
-        for name, parameter in parameters.items():
-            parameter.data[...] = arrays[name]
+            if array.shape != entry.data.shape:
+                wrong.append(f"state[{name!r}] has shape {array.shape}, the model needs {entry.data.shape}")
+            elif array.dtype.kind != entry.data.dtype.kind:
+                wrong.append(f"state[{name!r}] has dtype {array.dtype}, the model needs {entry.data.dtype}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        for name, entry in entries.items():
+            entry.data[...] = arrays[name]
 
     def config(self) -> dict[str, Any]:
         """What `from_config` needs to build this module again, as JSON can hold it."""
