@@ -1,7 +1,7 @@
 """Parameter, Buffer and Module: what every layer is made of.
 
-A module keeps its parameters, buffers and sub-modules as plain attributes, in the order they were assigned; that order is
-the order of `Module.parameters` and of the state's keys.
+A module keeps its parameters, buffers and sub-modules as plain attributes, in the order they were assigned; that order
+is the order of `Module.parameters` and of the state's keys.
 """
 
 from __future__ import annotations
@@ -80,22 +80,22 @@ class Module:
         self._saved: tuple | None = None
         self._kept: dict | None = None
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def __call__(self, x: Any, training: bool = False) -> Any:
         """The output for input `x`: `forward` under its short name."""
         return self.forward(x, training)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def forward(self, x: Any, training: bool = False) -> Any:
         """The output for input `x`; with `training`, also keep what `backward` needs."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
+    def backward(self, dy: Any, needs_input: bool = True) -> Any:
         """Gradient of the loss for the last training input, given the gradient `dy` for its output.
 
         Sets the gradients of the parameters on the way. Returns None where `needs_input` is false.
         """
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def output_shape(self, input_shape: Any) -> Any:
         """Shape of one output (no batch axis) for one input of `input_shape`."""
         return input_shape
 
@@ -110,8 +110,8 @@ class Module:
     def flow(self, apply: Callable[[str, Module, Any], Any], x: Any, name: str = "") -> Any:
         """Send any kind of value through the module: what ``apply(name, module, x)`` makes of it.
 
-        A network overrides this and sends values from layer to layer, so that shapes, figures or nodes of a program take
-        the same way as arrays.
+        A network overrides this and sends values from layer to layer, so that shapes or figures take the same way
+        as arrays.
         """
         return apply(name, self, x)
 

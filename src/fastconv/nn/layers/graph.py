@@ -1,8 +1,8 @@
 """Graph: layers joined at will, with several inputs and outputs, forward and backward.
 
 The layers run in the order in which they were given; each takes the outputs of layers before it. Backward goes through
-them in reverse and adds up the gradients of an output that several layers took. A ReLU behind a convolution or Linear that
-nothing else reads runs inside of that.
+them in reverse and adds up the gradients of an output that several layers took. A ReLU that alone reads a convolution
+or Linear runs inside of that.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Graph(Module):
         gradients: list[Any] = [None] * self._slots
         for slot, gradient in zip(self._results, dy if len(self._results) > 1 else (dy,), strict=True):
             self._add_gradient(gradients, slot, gradient)
-        for name, layer, sources, slot, _, options in reversed(self._steps):
+        for _, layer, sources, slot, _, options in reversed(self._steps):
             dy, gradients[slot] = gradients[slot], None
             if not needed[slot] or dy is None:
                 continue
