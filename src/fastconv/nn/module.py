@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastconv.graph import Program
+from fastconv.nn.compiled import CompiledModel
+
 __all__ = ["Buffer", "Module", "Parameter"]
 
 
@@ -114,6 +117,53 @@ class Module:
         as arrays.
         """
         return apply(name, self, x)
+
+    def emit(self, program: Program, x: Any, name: str) -> Any:
+        """Add to a program what inference of this layer computes from the node, or tuple of nodes, `x`.
+
+        A layer that passes should see, because they fold or fuse it, overrides this; others are called as they are.
+        """
+        nodes = x if self.MERGES else (x,)
+        shapes = tuple(node.shape[1:] for node in nodes)
+        shape = self.output_shape(shapes if self.MERGES else shapes[0])
+
+        def forward(*arrays: np.ndarray) -> np.ndarray:
+            return self.forward(arrays if self.MERGES else arrays[0])
+
+        return program.add("call", nodes, name, function=forward, out=False, shape=(nodes[0].shape[0], *shape))
+
+    def compile(self, shape: Any, memory: str = "fast") -> CompiledModel:
+        """Make the model ready for inference: batch norms folded, epilogues fused, weights packed, memory planned.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs, with the batch axis; a tuple of shapes for a network of several inputs. Other sizes work too:
+            the first input of each compiles for it.
+        memory : {"fast", "lean"}
+            "fast" keeps transformed weights where they save time; "lean" keeps none that take more room than the
+            originals.
+
+        Returns
+        -------
+        CompiledModel
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit the model; the message names the layer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastconv import nn
+        >>> model = nn.zoo.build("lenet5").compile((1, 1, 28, 28))
+        >>> [node.name for node in model.program().nodes]
+        ['conv1', 'conv2', 'flatten', 'fc1', 'fc2', 'fc3']
+        >>> model(np.zeros((1, 1, 28, 28), np.float32)).shape
+        (1, 10)
+        """
+        return CompiledModel(self, shape, memory)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside this one."""

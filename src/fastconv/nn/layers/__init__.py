@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastconv.nn.layers.activation import ReLU
+from fastconv.nn.layers.activation import LeakyReLU, ReLU, ReLU6
 from fastconv.nn.layers.adaptive_pool import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -36,7 +36,7 @@ LAYERS: dict[str, type[Module]] = {
         LPPool1d, LPPool2d, LPPool3d,
         AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
         AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
-        ReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Add, Concat,
+        ReLU, ReLU6, LeakyReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Add, Concat,
         Sequential, Graph,
     )
 }  # fmt: skip

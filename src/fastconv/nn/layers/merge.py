@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import axis
 from fastconv.nn.module import Module
 
@@ -43,6 +44,14 @@ class Add(Module):
         """`dy` itself for each input."""
         (count,) = self._take_saved()
         return (dy,) * count if needs_input else None
+
+    def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
+        """Sums of two at a time, of which a convolution before may take one in."""
+        self.output_shape(tuple(node.shape[1:] for node in x))
+        total = x[0]
+        for part in x[1:]:
+            total = program.add("add", (total, part), name)
+        return total
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """That of the inputs."""
@@ -101,6 +110,11 @@ class Concat(Module):
             return None
         ends = np.cumsum([shape[self.dim] for shape in shapes])
         return tuple(np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=self.dim))
+
+    def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
+        """The inputs, copied behind each other."""
+        self.output_shape(tuple(node.shape[1:] for node in x))
+        return program.add("concat", x, name, axis=self.dim)
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The sizes along `dim` are added; all others must agree."""
