@@ -161,6 +161,7 @@ WIDTH_TAILS += [_case(f"pointwise-pixels-{w}", 1, (3, 5), (1, w), 1) for w in (1
 LARGE = [
     _case("large-3x3", 4, (16, 24), (20, 21), 3, padding=1),
     _case("large-pointwise", 3, (48, 40), (15, 16), 1),
+    _case("deep-pointwise-few-pixels", 2, (96, 40), (1, 3), 1),
     _case("large-depthwise", 2, (64, 64), (24, 23), 3, groups=64, padding=1),
     _case("large-strided", 3, (12, 20), (31, 33), 5, stride=2, padding=2),
     _case("large-one-image", 1, (8, 16), (40, 41), 3, padding=1),

@@ -127,7 +127,7 @@ static void choose_form(fc_pointwise *s, const fc_kernels *k, int residual) {
     }
     const int64_t vectors = fc_ceil_div(s->columns, k->lanes);
     const int64_t packed = fc_ceil_div(vectors, fc_pointwise_strips(k, vectors));
-    s->width = (s->in_place ? fc_min(k->product_xr, s->columns / k->lanes) : packed) * k->lanes;
+    s->width = (s->in_place ? fc_max(1, fc_min(k->product_xr, s->columns / k->lanes)) : packed) * k->lanes;
     s->pitch = FC_MAX_XR * k->lanes;
     s->product.b_step = !s->in_place ? s->width : s->filters_in_lanes ? c->w_channel : src_channel;
     s->runs = s->size[0] * s->size[1] * s->size[2] * s->size[3] / s->run;

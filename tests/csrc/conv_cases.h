@@ -80,6 +80,8 @@ static const conv_case CONV_CASES[] = {
     {"1x1 grouped", 2, 12, 18, 3, {1, 5, 5}, {1, 1, 1}, .bias = 1},
     {"1x1, deep, few pixels past a vector", 2, 150, 37, 1, {1, 7, 7}, {1, 1, 1}, .bias = 1, .activation = FC_RELU},
     {"1x1, deep, less than a vector", 3, 90, 67, 1, {1, 3, 3}, {1, 1, 1}, .bias = 1},
+    {"1x1, deep, less than a short vector", 2, 90, 67, 1, {1, 1, 2}, {1, 1, 1}, .bias = 1},
+    {"1x1 of one pixel", 3, 100, 35, 1, {1, 1, 1}, {1, 1, 1}, .bias = 1, .activation = FC_RELU},
     {"1x1, weights outgrow the pixels", 2, 70, 290, 1, {1, 3, 9}, {1, 1, 1}, .bias = 1},
     {"1x1, several strips", 1, 9, 130, 1, {1, 10, 13}, {1, 1, 1}},
     {"1x1, many images", 70, 3, 5, 1, {1, 2, 3}, {1, 1, 1}, .bias = 1},
