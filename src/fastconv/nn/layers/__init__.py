@@ -12,6 +12,7 @@ from fastconv.nn.layers.adaptive_pool import (
     AdaptiveMaxPool3d,
 )
 from fastconv.nn.layers.avg_pool import AvgPool1d, AvgPool2d, AvgPool3d
+from fastconv.nn.layers.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from fastconv.nn.layers.conv import Conv1d, Conv2d, Conv3d
 from fastconv.nn.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastconv.nn.layers.dropout import Dropout
@@ -36,6 +37,7 @@ LAYERS: dict[str, type[Module]] = {
         LPPool1d, LPPool2d, LPPool3d,
         AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
         AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+        BatchNorm1d, BatchNorm2d, BatchNorm3d,
         ReLU, ReLU6, LeakyReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Add, Concat,
         Sequential, Graph,
     )
