@@ -22,7 +22,7 @@ static void FC_NAME(fc_max2x2)(void *dst_, int64_t dst_stride, const void *top_,
         vec a, b, c, d;
         pool_tile_load(top + 2 * i, n, &a, &b);
         pool_tile_load(bottom + 2 * i, n, &c, &d);
-        fc_store_run(dst + i * dst_stride, dst_stride, pool_max(pool_max(a, b), pool_max(c, d)), n);
+        fc_store_run(dst + i * dst_stride, dst_stride, vjoin(pool_max(pool_max(a, b), pool_max(c, d))), n);
     }
 }
 

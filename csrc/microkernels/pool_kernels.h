@@ -51,6 +51,7 @@ typedef struct fc_pool_plane {
 typedef struct fc_pool_strips {
     int64_t in[2], out[2], pad[2], kernel[2];
     int64_t x_row, y_row, dx_row, dy_row, index_row; /* distances of rows */
+    int64_t x_ahead, index_ahead, dy_ahead;          /* how far to ask for what the next block reads */
     int64_t place;                                   /* index of the plane's first element */
     int stream;                                      /* dx is dense and written past the caches */
 } fc_pool_strips;

@@ -6,7 +6,8 @@
  * holds it. Every input row is therefore reduced along the width once, into the maxima of its windows and the lanes where
  * the second or third column wins, and serves the windows above and below it.
  *
- * Even and odd columns are separated by veven and vodd; columns outside the plane are -infinity. NaN, and windows whose
+ * Even and odd columns are separated by vsplit_even and vsplit_odd, and windows stay in the order of lanes that these leave
+ * until they are stored; columns outside the plane are -infinity. NaN, and windows whose
  * maximum is -infinity, which a border equals, are noticed and left to the general kernels.
  *
  * Wins over a search per window everywhere: a scalar search costs about nine comparisons a window, this about four vector
@@ -15,12 +16,13 @@
 typedef struct pool_strip {
     int64_t first;     /* window of lane 0 */
     int64_t column;    /* its first column, perhaps before the plane */
+    int count;         /* lanes that are outputs, perhaps none */
     int whole;         /* all 2*VLANES columns from there lie in the plane */
-    vspan left, right; /* those that do, of the first and the second vector */
-    int next;          /* whether column + 2*VLANES does too */
-    int spill;         /* and ends the plane: then no further strip is made for it alone */
-    int count;         /* lanes that are outputs, perhaps none, */
-    vspan outputs;
+    int next;          /* column + 2*VLANES does too */
+    int alone;         /* and no further strip looks at it */
+    int spill;         /* and none is made for it: it ends the plane */
+    vspan left, right; /* the columns that lie in the plane, of the first and the second vector */
+    vspan outputs;     /* the lanes that are outputs */
     vmask valid;
 } pool_strip;
 
@@ -30,26 +32,28 @@ typedef struct pool_line {
     vmask second, third;
 } pool_line;
 
+/* The lanes from <= i < to. */
 FC_INLINE vmask pool_lanes(int64_t from, int64_t to) {
-    return vgt(vload_span((const real[VLANES]){[0 ... VLANES - 1] = 1}, vspan_of(from, to), vzero()), vzero());
+    if (from <= 0 && to >= VLANES) return veq(vzero(), vzero());
+    const vec lanes = vload_span((const real[VLANES]){[0 ... VLANES - 1] = 1}, vspan_of(from, to), vzero());
+    return vgt(vsplit(lanes), vzero());
 }
 
 FC_INLINE pool_strip pool_strip_at(const fc_pool_strips *at, int64_t first) {
     const int64_t column = 2 * first - at->pad[1], columns = at->in[1] - column, outputs = at->out[1] - first;
-    return (pool_strip){
-        .first = first,
-        .column = column,
-        .whole = column >= 0 && columns >= 2 * VLANES,
-        .left = vspan_of(-column, columns),
-        .right = vspan_of(-column - VLANES, columns - VLANES),
-        .next = columns > 2 * VLANES,
-        .spill = at->kernel[1] == 3 && columns == 2 * VLANES + 1 && outputs <= VLANES,
-        .count = outputs < 0        ? 0
-                 : outputs < VLANES ? (int)outputs
-                                    : VLANES,
-        .outputs = vspan_of(0, outputs),
-        .valid = pool_lanes(0, outputs),
-    };
+    pool_strip s = {.first = first, .column = column};
+    s.count = outputs > VLANES ? VLANES : outputs < 0 ? 0 : (int)outputs;
+    s.whole = column >= 0 && columns >= 2 * VLANES;
+    s.next = columns > 2 * VLANES;
+    s.alone = s.next && outputs <= VLANES;
+    s.spill = columns == 2 * VLANES + 1 && outputs <= VLANES;
+    if (!s.whole) {
+        s.left = vspan_of(-column, columns);
+        s.right = vspan_of(-column - VLANES, columns - VLANES);
+    }
+    if (s.count < VLANES) s.outputs = vspan_of(0, outputs);
+    s.valid = pool_lanes(0, outputs);
+    return s;
 }
 
 FC_INLINE pool_line pool_no_line(void) {
@@ -57,24 +61,35 @@ FC_INLINE pool_line pool_no_line(void) {
     return (pool_line){vbroadcast(-(real)INFINITY), never, never};
 }
 
-FC_INLINE pool_line pool_strip_line(const int columns, const fc_pool_strips *at, const pool_strip *s, const real *x,
-                                    int64_t row, vmask *unsure) {
-    if (row < 0 || row >= at->in[0]) return pool_no_line();
+/* p points at the row's column s->column. */
+FC_INLINE pool_line pool_strip_line_at(const int columns, const int whole, const pool_strip *s, const real *p,
+                                       int64_t ahead, vmask *unsure) {
     const vec none = vbroadcast(-(real)INFINITY);
-    const real *p = x + row * at->x_row + s->column;
-    const vec low = s->whole ? vload(p) : vload_span(p, s->left, none);
-    const vec high = s->whole ? vload(p + VLANES) : vload_span(p + VLANES, s->right, none);
-    const vec left = veven(low, high), right = vodd(low, high);
+    vprefetch(p + ahead);
+    const vec low = whole ? vload(p) : vload_span(p, s->left, none);
+    const vec high = whole ? vload(p + VLANES) : vload_span(p + VLANES, s->right, none);
+    const vec left = vsplit_even(low, high), right = vsplit_odd(low, high);
     *unsure = vor(*unsure, vunordered(left, right));
     pool_line line = {vmax(right, left), vgt(right, left), vgt(none, none)};
     if (columns == 3) {
-        const vec last = s->next ? vbroadcast(p[2 * VLANES]) : none;
-        const vec third = vafter(left, last);
-        *unsure = vor(*unsure, vnan(last));
+        vec last = none;
+        if (s->next) {
+            last = vbroadcast(p[2 * VLANES]);
+            if (s->alone) *unsure = vor(*unsure, vnan(last));
+        }
+        const vec third = vsplit_after(left, last);
         line.third = vgt(third, line.best);
         line.best = vmax(third, line.best);
     }
     return line;
+}
+
+FC_INLINE pool_line pool_strip_line(const int columns, const fc_pool_strips *at, const pool_strip *s, const real *x,
+                                    int64_t row, vmask *unsure) {
+    if (row < 0 || row >= at->in[0]) return pool_no_line();
+    const real *p = x + row * at->x_row + s->column;
+    return s->whole ? pool_strip_line_at(columns, 1, s, p, at->x_ahead, unsure)
+                    : pool_strip_line_at(columns, 0, s, p, at->x_ahead, unsure);
 }
 
 FC_INLINE vec pool_line_column(const int columns, const pool_line *line, real offset) {
@@ -108,12 +123,12 @@ FC_INLINE int pool_strips_body(const int rows, const int columns, const int inde
             unsure = vor(unsure, vand(s.valid, veq(best, none)));
             real *to_y = y + (h - from) * at->y_row + first;
             if (s.count == VLANES) {
-                vstore(to_y, best);
+                vstore(to_y, vjoin(best));
             } else {
-                vstore_span(to_y, best, s.outputs);
+                vstore_span(to_y, vjoin(best), s.outputs);
             }
             if (indexed)
-                vstore_whole(index + (h - from) * at->index_row + first, vadd(place, twice),
+                vstore_whole(index + (h - from) * at->index_row + first, vadd(vjoin(place), twice),
                              at->place + row * at->in[1] + s.column, s.count);
             top = bottom;
         }

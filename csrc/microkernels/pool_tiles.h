@@ -11,12 +11,12 @@ FC_INLINE void pool_tile_load(const real *row, int n, vec *left, vec *right) {
     } else {
         low = vload_part(row, 2 * n);
     }
-    *left = veven(low, high);
-    *right = vodd(low, high);
+    *left = vsplit_even(low, high);
+    *right = vsplit_odd(low, high);
 }
 
 FC_INLINE void pool_tile_store(real *row, int n, vec left, vec right) {
-    const vec low = vziplow(left, right), high = vziphigh(left, right);
+    const vec low = vjoin_low(left, right), high = vjoin_high(left, right);
     if (n == VLANES) {
         vstore(row, low);
         vstore(row + VLANES, high);
@@ -38,7 +38,7 @@ FC_INLINE void pool_tile(const fc_pool_reduction reduction, const fc_pool_root r
     const vec right = pool_combine(reduction, pool_map(reduction, b, p), d, p);
     vec v = pool_is_max(reduction) ? pool_max(left, right) : vadd(left, right);
     if (reduction == FC_REDUCE_SUM) v = vdiv(v, vbroadcast(divisor));
-    pool_store(y, pool_root(root, v, p), n);
+    pool_store(y, vjoin(pool_root(root, v, p)), n);
 }
 
 /* Tails of rows of at least one vector repeat a few outputs of the vector before. */
@@ -89,11 +89,11 @@ static void FC_NAME(fc_pool_tiles_backward)(const fc_pool_rule *rule, const void
     for (int64_t r = 0; r < rows; ++r, x += 2 * x_row, dy += dy_row, dx += 2 * dx_row) {
         if (rule->reduction == FC_REDUCE_MAX) {
             FC_POOL_TILES(q, n, count,
-                          pool_tile_max_backward(x + 2 * q, x + x_row + 2 * q, n, pool_load(dy + q, n), dx + 2 * q,
-                                                 dx + dx_row + 2 * q))
+                          pool_tile_max_backward(x + 2 * q, x + x_row + 2 * q, n, vsplit(pool_load(dy + q, n)),
+                                                 dx + 2 * q, dx + dx_row + 2 * q))
         } else {
             FC_POOL_TILES(q, n, count, {
-                const vec share = vdiv(pool_load(dy + q, n), vbroadcast((real)divisor));
+                const vec share = vsplit(vdiv(pool_load(dy + q, n), vbroadcast((real)divisor)));
                 pool_tile_store(dx + 2 * q, n, share, share);
                 pool_tile_store(dx + dx_row + 2 * q, n, share, share);
             })

@@ -1,7 +1,8 @@
 /* strips.c: max pools of 2 or 3 rows and columns with stride 2 along unit-step rows, any border: those of most networks.
- * Forward, tasks are runs of output rows; backward, whole planes, since their rows overlap. Both go through a plane in blocks
- * of rows that stay in L1. Tensors that do not fit the last cache are staged block by block and written past it: a plain
- * store would read each line first. What the kernels refuse goes the general way. */
+ * Forward, tasks are runs of output rows; backward, whole planes, since their rows overlap. Both go through a plane in
+ * blocks of rows of twice L1: shorter ones start strips too often, and while one runs the next is asked for, so it should
+ * not be far. Tensors that do not fit the last cache are staged block by block and written past it: a plain store would
+ * read each line first. What the kernels refuse goes the general way. */
 #include "core/cpu.h"
 #include "pool/job.h"
 
@@ -45,6 +46,9 @@ static fc_pool_strips strips_of(const fc_pool_job *job) {
         .dx_row = desc->dx_stride[3],
         .dy_row = desc->dy_stride[3],
         .index_row = desc->index_stride[3],
+        .x_ahead = 2 * job->block_rows * desc->x_stride[3],
+        .dy_ahead = job->block_rows * desc->dy_stride[3],
+        .index_ahead = job->block_rows * desc->index_stride[3],
     };
 }
 
@@ -118,7 +122,7 @@ static void backward_task(fc_pool_job *job, fc_pool_bench *bench, int64_t first,
     if (job->stream) job->leaf->stream_end();
 }
 
-/* Blocks of rows that stay in L1, and whether their results are worth a way past the caches. */
+/* Blocks of rows, and whether their results are worth a way past the caches. */
 static void lay_out(fc_pool_job *job, const fc_pool_strips *at) {
     const fc_pool_desc *desc = job->desc;
     const int forward = desc->pass == FC_FORWARD, indexed = job->args->indices != NULL;
@@ -126,7 +130,7 @@ static void lay_out(fc_pool_job *job, const fc_pool_strips *at) {
     const int64_t index_row = indexed ? at->out[1] * (int64_t)sizeof(int64_t) : 0;
     const int64_t x_row = !forward && indexed ? 0 : 2 * at->in[1] * element, y_row = at->out[1] * element;
     const int64_t row = x_row + y_row + index_row + (forward ? 0 : 2 * at->in[1] * element);
-    job->block_rows = fc_min(fc_max(fc_l1_bytes() / 2 / row, 1), at->out[0]);
+    job->block_rows = fc_min(fc_max(2 * fc_l1_bytes() / row, 1), at->out[0]);
     const int dense =
         forward ? at->y_row == at->out[1] && (!indexed || at->index_row == at->out[1]) : at->dx_row == at->in[1];
     job->stream = dense && planes > fc_l3_bytes() / row / at->out[0];

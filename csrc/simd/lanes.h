@@ -6,6 +6,9 @@
  *   veven vodd            elements 0, 2, 4 ... and 1, 3, 5 ... of the two vectors one after the other
  *   vziplow vziphigh      a0 b0 a1 b1 ...: the first and the second vector of it
  *   vafter vbefore        a1 a2 ... b0, and the last element of a, b0 b1 ...
+ *   vsplit_even vsplit_odd, vjoin_low vjoin_high, vsplit_before vsplit_after
+ *                         the same six in the order of lanes that is cheapest to split into, the joins back from it
+ *   vsplit vjoin          a vector into that order, and back
  *   vunordered            lanes where a or b holds a NaN
  *   vkeep vdrop           m ? a : 0 and m ? 0 : a
  *   vany                  whether any lane of a mask is set
@@ -15,6 +18,9 @@
  *   vstore_span           those lanes to memory
  *   vload_whole           the first n of int64 p[i] - base, 0 beyond; what lies outside 0 .. 2^31 becomes some other number
  *                         outside, perhaps a negative one
+ *   vplace                whole numbers, one a lane, in split order: vplace_all the same in each, vplace_nowhere none at all,
+ *                         vplace_gt vplace_eq masks, vplace_less a - (m ? b : 0)
+ *   vplace_load           the first n of p[i] - base - 2i; lanes of vplace_odd(odd) held what cannot be told so
  *   vstore_whole          p[i] = base + a for the first n lanes, which hold whole numbers
  *   vstream               vstore past the caches, p aligned to a vector
  *   vstream_end           after the last vstream, before other threads may read
@@ -154,6 +160,28 @@ static inline vec vziplow(vec a, vec b) {
 static inline vec vziphigh(vec a, vec b) {
     return FC_MM(permute2f128)(FC_MM(unpacklo)(a, b), FC_MM(unpackhi)(a, b), 0x31);
 }
+/* Split order leaves the halves as the shuffles do: no permutation but where neighbours meet. */
+#define FC_SPLIT_ORDER
+#if FC_F64
+static inline vec vsplit(vec a) { return _mm256_permute4x64_pd(a, 0xD8); }
+static inline vec vsplit_even(vec a, vec b) { return _mm256_unpacklo_pd(a, b); }
+static inline vec vsplit_odd(vec a, vec b) { return _mm256_unpackhi_pd(a, b); }
+static inline vec vsplit_before(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_blend_pd(b, a, 8), 0x4B); }
+static inline vec vsplit_after(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_blend_pd(a, b, 1), 0x1E); }
+#else
+static inline vec vsplit(vec a) { return fc_quarters(a); }
+static inline vec vsplit_even(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0x88); }
+static inline vec vsplit_odd(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0xDD); }
+static inline vec vsplit_before(vec a, vec b) {
+    return _mm256_permutevar8x32_ps(_mm256_blend_ps(b, a, 0x80), _mm256_setr_epi32(7, 0, 5, 2, 1, 4, 3, 6));
+}
+static inline vec vsplit_after(vec a, vec b) {
+    return _mm256_permutevar8x32_ps(_mm256_blend_ps(a, b, 1), _mm256_setr_epi32(1, 4, 3, 6, 5, 2, 7, 0));
+}
+#endif
+static inline vec vjoin(vec a) { return vsplit(a); }
+static inline vec vjoin_low(vec a, vec b) { return FC_MM(unpacklo)(a, b); }
+static inline vec vjoin_high(vec a, vec b) { return FC_MM(unpackhi)(a, b); }
 /* AVX2 converts 32-bit integers only: the lower halves, or -1 where the upper ones are not zero. */
 static inline __m256i fc_four_whole(const int64_t *p, int n) {
     return n >= 4 ? _mm256_loadu_si256((const __m256i *)p)
@@ -187,6 +215,31 @@ static inline vec vload_whole(const int64_t *p, int64_t base, int n) {
     const __m256i small = _mm256_cmpeq_epi32(high, _mm256_setzero_si256());
     const vec whole = _mm256_cvtepi32_ps(_mm256_or_si256(low, _mm256_xor_si256(small, _mm256_set1_epi32(-1))));
     return n >= VLANES ? whole : _mm256_and_ps(whole, _mm256_castsi256_ps(fc_lane_mask(n)));
+}
+#define FC_INTEGER_PLACES
+typedef __m256i vplace;
+static inline vplace vplace_all(int k) { return _mm256_set1_epi32(k); }
+static inline vplace vplace_nowhere(void) { return _mm256_set1_epi32(INT32_MIN); }
+static inline vplace vplace_select(vmask m, vplace a, vplace b) {
+    return _mm256_blendv_epi8(b, a, _mm256_castps_si256(m));
+}
+static inline vmask vplace_gt(vplace a, vplace b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b)); }
+static inline vmask vplace_eq(vplace a, vplace b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
+static inline vplace vplace_less(vplace a, vmask m, vplace b) {
+    return _mm256_sub_epi32(a, _mm256_and_si256(_mm256_castps_si256(m), b));
+}
+/* Differences of the lower halves are right where the upper ones are zero, and those of places never negative. */
+static inline vplace vplace_load(const int64_t *p, int64_t base, int n, vplace *odd) {
+    const vec a = _mm256_castsi256_ps(fc_four_whole(p, n)), b = _mm256_castsi256_ps(fc_four_whole(p + 4, n - 4));
+    const __m256i low = _mm256_castps_si256(vsplit_even(a, b)), high = _mm256_castps_si256(vsplit_odd(a, b));
+    const __m256i from = _mm256_add_epi32(_mm256_set1_epi32((int)base), _mm256_setr_epi32(0, 2, 8, 10, 4, 6, 12, 14));
+    const __m256i place = _mm256_sub_epi32(low, from);
+    *odd = _mm256_or_si256(_mm256_or_si256(*odd, high), _mm256_and_si256(place, vplace_nowhere()));
+    return place;
+}
+static inline vmask vplace_odd(vplace odd) {
+    const __m256i none = _mm256_cmpeq_epi32(odd, _mm256_setzero_si256());
+    return _mm256_castsi256_ps(_mm256_xor_si256(none, _mm256_set1_epi32(-1)));
 }
 static inline void vstore_whole(int64_t *p, vec a, int64_t base, int n) {
     const __m256i v = _mm256_cvttps_epi32(a), from = _mm256_set1_epi64x(base);
@@ -271,6 +324,17 @@ static inline vec vbefore(vec a, vec b) { return (void)b, a; }
 
 #endif
 
+#ifndef FC_SPLIT_ORDER
+static inline vec vsplit(vec a) { return a; }
+static inline vec vjoin(vec a) { return a; }
+static inline vec vsplit_even(vec a, vec b) { return veven(a, b); }
+static inline vec vsplit_odd(vec a, vec b) { return vodd(a, b); }
+static inline vec vjoin_low(vec a, vec b) { return vziplow(a, b); }
+static inline vec vjoin_high(vec a, vec b) { return vziphigh(a, b); }
+static inline vec vsplit_before(vec a, vec b) { return vbefore(a, b); }
+static inline vec vsplit_after(vec a, vec b) { return vafter(a, b); }
+#endif
+
 /* v[0] .. v[n-1], n a power of two, become their elements in turn: 0 of each, then 1 of each, ... Each pass zips the first
  * half with the second. */
 static inline __attribute__((always_inline)) void fc_interleave(vec *v, const int n) {
@@ -353,6 +417,23 @@ static inline void vstore_span(real *p, vec v, vspan s) {
     vstore(lanes, v);
     for (int i = s.from; i < s.to; ++i) p[i] = lanes[i];
 }
+#endif
+
+#ifndef FC_INTEGER_PLACES
+typedef vec vplace;
+static inline vplace vplace_all(int k) { return vbroadcast((real)k); }
+static inline vplace vplace_nowhere(void) { return vbroadcast((real)NAN); }
+static inline vplace vplace_select(vmask m, vplace a, vplace b) { return vselect(m, a, b); }
+static inline vmask vplace_gt(vplace a, vplace b) { return vgt(a, b); }
+static inline vmask vplace_eq(vplace a, vplace b) { return veq(a, b); }
+static inline vplace vplace_less(vplace a, vmask m, vplace b) { return vsub(a, vkeep(m, b)); }
+static inline vplace vplace_load(const int64_t *p, int64_t base, int n, vplace *odd) {
+    real twice[VLANES];
+    for (int i = 0; i < VLANES; ++i) twice[i] = (real)(2 * i);
+    (void)odd;
+    return vsplit(vsub(vload_whole(p, base, n), vload(twice)));
+}
+static inline vmask vplace_odd(vplace odd) { return (void)odd, vgt(vzero(), vzero()); }
 #endif
 
 #endif
