@@ -225,7 +225,7 @@ typedef struct fc_norm_desc {
 fc_status fc_batch_norm_forward(const fc_norm_desc *desc, const void *x, const void *weight, const void *bias,
                                 void *mean, void *var, void *y, int threads);
 /* The gradients of the same call, when training through mean and var as well. y: the forward's output, read where there
- * is an activation. x may be NULL where only dx is wanted and not training. dx, dweight, dbias: each may be NULL; dx
+ * is an activation. x may be NULL for dbias, and for dx when not training. dx, dweight, dbias: each may be NULL; dx
  * may be dy, x or y. */
 fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const void *x, const void *weight,
                                  const void *mean, const void *var, const void *y, void *dx, void *dweight, void *dbias,

@@ -89,16 +89,29 @@ static void FC_NAME(fc_norm_pixel_moments)(const fc_norm_rows *at, const void *x
         fc_norm_column_moments(1, fc_part(at->count - c), at, x + c, before, mean + c, squares + c);
 }
 
-/* A coefficient of the vector at element i of a row: of its columns, or the channel's. */
+/* Bodies are compiled for no activation, for the rectifier, and for whatever else there is. */
+#define FC_NORM_KINDS(BY, CALL)                                                                                        \
+    do {                                                                                                               \
+        if ((BY)->activation == FC_IDENTITY) {                                                                         \
+            CALL(FC_IDENTITY);                                                                                         \
+        } else if ((BY)->activation == FC_RELU) {                                                                      \
+            CALL(FC_RELU);                                                                                             \
+        } else {                                                                                                       \
+            CALL((BY)->activation);                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
+static inline vec fc_norm_load(const real *p, int n) { return n == VLANES ? vload(p) : vload_part(p, n); }
+
+/* The next n elements' coefficient: that of their columns, or the channel's. */
 static inline vec fc_norm_coefficient(const int way, vec all, const void *columns, int64_t i, int n) {
-    if (way == FC_NORM_PLANES) return all;
-    const real *at = (const real *)columns + i;
-    return n == VLANES ? vload(at) : vload_part(at, n);
+    return way == FC_NORM_PLANES ? all : fc_norm_load((const real *)columns + i, n);
 }
 
-static inline __attribute__((always_inline)) void fc_norm_apply_rows(const int way, const fc_norm_rows *at,
-                                                                     const fc_norm_scale *by, const real *x, real *y) {
-    const fc_finish finish = {.activation = by->activation, .parameter = by->parameter};
+static inline __attribute__((always_inline)) void fc_norm_apply_rows(const int way, const fc_activation kind,
+                                                                     const fc_norm_rows *at, const fc_norm_scale *by,
+                                                                     const real *x, real *y) {
+    const fc_finish finish = {.activation = kind, .parameter = by->parameter};
     const vec mean = vbroadcast(*(const real *)by->mean), scale = vbroadcast(*(const real *)by->scale);
     const vec shift = vbroadcast(*(const real *)by->shift);
 #define APPLY(V, I, N)                                                                                                 \
@@ -116,111 +129,135 @@ static inline __attribute__((always_inline)) void fc_norm_apply_rows(const int w
 }
 
 static void FC_NAME(fc_norm_plane_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, void *y) {
-    fc_norm_apply_rows(FC_NORM_PLANES, at, by, x, y);
+#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PLANES, KIND, at, by, x, y)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
 }
 
 static void FC_NAME(fc_norm_pixel_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, void *y) {
-    fc_norm_apply_rows(FC_NORM_PIXELS, at, by, x, y);
+#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PIXELS, KIND, at, by, x, y)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
 }
 
-/* The gradient before the activation at element i; y is NULL without one. */
-static inline vec fc_norm_through(const fc_norm_scale *by, const real *y, const real *dy, int64_t i, int n) {
-    const vec d = n == VLANES ? vload(dy + i) : vload_part(dy + i, n);
-    if (!y) return d;
-    return fc_derive_vec(n == VLANES ? vload(y + i) : vload_part(y + i, n), d, by->activation,
-                         vbroadcast((real)by->parameter));
+/* The gradient before the activation of element e and the n - 1 after it; y is read where there is an activation. */
+static inline vec fc_norm_through(const fc_activation kind, vec slope, const real *y, const real *dy, int64_t e,
+                                  int n) {
+    const vec d = fc_norm_load(dy + e, n);
+    return kind == FC_IDENTITY ? d : fc_derive_vec(fc_norm_load(y + e, n), d, kind, slope);
 }
 
-static void FC_NAME(fc_norm_plane_sums)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x_, const void *y_,
-                                        const void *dy_, double *sum, double *dot) {
-    const vec mean = vbroadcast(*(const real *)by->mean);
-    const real *x = x_, *y = y_, *dy = dy_;
+static inline __attribute__((always_inline)) void fc_norm_row_sums(const fc_activation kind, const fc_norm_rows *at,
+                                                                   const fc_norm_scale *by, const real *x,
+                                                                   const real *y, const real *dy, double *sum,
+                                                                   double *dot) {
+    const vec mean = vbroadcast(*(const real *)by->mean), slope = vbroadcast((real)by->parameter);
     vec s[2] = {vzero(), vzero()}, t[2] = {vzero(), vzero()};
-    for (int64_t r = 0; r < at->rows; ++r, x += at->stride, dy += at->stride, y = y ? y + at->stride : NULL) {
-        int64_t i = 0;
-        for (; i + 2 * VLANES <= at->count; i += 2 * VLANES)
+    for (int64_t r = 0; r < at->rows; ++r) {
+        int64_t e = r * at->stride;
+        const int64_t end = e + at->count;
+        for (; e + 2 * VLANES <= end; e += 2 * VLANES)
             for (int u = 0; u < 2; ++u) {
-                const vec d = fc_norm_through(by, y, dy, i + u * VLANES, VLANES);
-                s[u] = vadd(s[u], d), t[u] = vfma(d, vsub(vload(x + i + u * VLANES), mean), t[u]);
+                const vec d = fc_norm_through(kind, slope, y, dy, e + u * VLANES, VLANES);
+                s[u] = vadd(s[u], d), t[u] = vfma(d, vsub(vload(x + e + u * VLANES), mean), t[u]);
             }
-        for (; i < at->count; i += VLANES) {
-            const int n = fc_part(at->count - i);
-            const vec d = fc_norm_through(by, y, dy, i, n);
-            s[0] = vadd(s[0], d), t[0] = vfma(d, vsub(vload_part(x + i, n), mean), t[0]);
+        for (; e < end; e += VLANES) {
+            const int n = fc_part(end - e);
+            const vec d = fc_norm_through(kind, slope, y, dy, e, n);
+            s[0] = vadd(s[0], d), t[0] = vfma(d, vsub(vload_part(x + e, n), mean), t[0]);
         }
     }
     *sum += vsum(vadd(s[0], s[1]));
     *dot += vsum(vadd(t[0], t[1]));
 }
 
+static void FC_NAME(fc_norm_plane_sums)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *y,
+                                        const void *dy, double *sum, double *dot) {
+#define CALL(KIND) fc_norm_row_sums(KIND, at, by, x, y, dy, sum, dot)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
+}
+
 /* `vectors` of columns side by side, or one of `lanes` columns, from column c on. */
-static inline __attribute__((always_inline)) void fc_norm_column_sums(const int vectors, int64_t c, int lanes,
-                                                                      const fc_norm_rows *at, const fc_norm_scale *by,
-                                                                      const real *x, const real *y, const real *dy,
-                                                                      double *sum, double *dot) {
+static inline __attribute__((always_inline)) void
+fc_norm_column_sums(const int vectors, const fc_activation kind, int64_t c, int lanes, const fc_norm_rows *at,
+                    const fc_norm_scale *by, const real *x, const real *y, const real *dy, double *sum, double *dot) {
+    const vec slope = vbroadcast((real)by->parameter);
     vec s[FC_NORM_UNROLL], t[FC_NORM_UNROLL], m[FC_NORM_UNROLL];
     real sums[FC_NORM_UNROLL * VLANES], dots[FC_NORM_UNROLL * VLANES];
     for (int u = 0; u < vectors; ++u) {
-        m[u] = fc_norm_coefficient(FC_NORM_PIXELS, vzero(), by->mean, c + u * VLANES, lanes);
+        m[u] = fc_norm_load((const real *)by->mean + c + u * VLANES, lanes);
         s[u] = t[u] = vzero();
     }
-    for (int64_t r = 0; r < at->rows; ++r, x += at->stride, dy += at->stride, y = y ? y + at->stride : NULL)
+    for (int64_t r = 0; r < at->rows; ++r)
         for (int u = 0; u < vectors; ++u) {
-            const int64_t i = c + u * VLANES;
-            const vec d = fc_norm_through(by, y, dy, i, lanes);
-            s[u] = vadd(s[u], d);
-            t[u] = vfma(d, vsub(lanes == VLANES ? vload(x + i) : vload_part(x + i, lanes), m[u]), t[u]);
+            const int64_t e = r * at->stride + c + u * VLANES;
+            const vec d = fc_norm_through(kind, slope, y, dy, e, lanes);
+            s[u] = vadd(s[u], d), t[u] = vfma(d, vsub(fc_norm_load(x + e, lanes), m[u]), t[u]);
         }
     for (int u = 0; u < vectors; ++u) vstore(sums + u * VLANES, s[u]), vstore(dots + u * VLANES, t[u]);
     for (int i = 0; i < (vectors > 1 ? vectors * VLANES : lanes); ++i) sum[c + i] += sums[i], dot[c + i] += dots[i];
 }
 
-static void FC_NAME(fc_norm_pixel_sums)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *y,
-                                        const void *dy, double *sum, double *dot) {
+static inline __attribute__((always_inline)) void
+fc_norm_all_column_sums(const fc_activation kind, const fc_norm_rows *at, const fc_norm_scale *by, const real *x,
+                        const real *y, const real *dy, double *sum, double *dot) {
     int64_t c = 0;
     for (; c + FC_NORM_UNROLL * VLANES <= at->count; c += FC_NORM_UNROLL * VLANES)
-        fc_norm_column_sums(FC_NORM_UNROLL, c, VLANES, at, by, x, y, dy, sum, dot);
-    for (; c < at->count; c += VLANES) fc_norm_column_sums(1, c, fc_part(at->count - c), at, by, x, y, dy, sum, dot);
+        fc_norm_column_sums(FC_NORM_UNROLL, kind, c, VLANES, at, by, x, y, dy, sum, dot);
+    for (; c < at->count; c += VLANES)
+        fc_norm_column_sums(1, kind, c, fc_part(at->count - c), at, by, x, y, dy, sum, dot);
 }
 
-static inline __attribute__((always_inline)) void fc_norm_gradient_rows(const int way, const fc_norm_rows *at,
-                                                                        const fc_norm_scale *by, const real *x,
-                                                                        const real *y, const real *dy, real *dx) {
+static void FC_NAME(fc_norm_pixel_sums)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *y,
+                                        const void *dy, double *sum, double *dot) {
+#define CALL(KIND) fc_norm_all_column_sums(KIND, at, by, x, y, dy, sum, dot)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
+}
+
+static inline __attribute__((always_inline)) void fc_norm_gradient_rows(const int way, const fc_activation kind,
+                                                                        const fc_norm_rows *at, const fc_norm_scale *by,
+                                                                        const real *x, const real *y, const real *dy,
+                                                                        real *dx) {
     const vec mean = vbroadcast(*(const real *)by->mean), scale = vbroadcast(*(const real *)by->scale);
     const vec slope = vbroadcast(*(const real *)by->slope), shift = vbroadcast(*(const real *)by->shift);
-    for (int64_t r = 0; r < at->rows; ++r) {
-        for (int64_t i = 0; i < at->count; i += VLANES) {
-            const int n = fc_part(at->count - i);
-            const vec d = fc_norm_through(by, y, dy, i, n);
-            const vec a = fc_norm_coefficient(way, scale, by->scale, i, n);
-            vec v = vmul(d, a);
-            if (x) {
-                const vec m = fc_norm_coefficient(way, mean, by->mean, i, n);
-                const vec b = fc_norm_coefficient(way, slope, by->slope, i, n);
-                const vec c = fc_norm_coefficient(way, shift, by->shift, i, n);
-                const vec away = vsub(n == VLANES ? vload(x + i) : vload_part(x + i, n), m);
-                v = vfma(d, a, vfma(away, b, c));
-            }
-            if (n == VLANES) {
-                vstore(dx + i, v);
-            } else {
-                vstore_part(dx + i, v, n);
-            }
-        }
-        x = x ? x + at->stride : NULL;
-        y = y ? y + at->stride : NULL;
-        dy += at->stride, dx += at->stride;
+    const vec leak = vbroadcast((real)by->parameter);
+    const int rest = (int)(at->count % VLANES);
+#define PLAIN(E, I, N) vmul(fc_norm_through(kind, leak, y, dy, E, N), fc_norm_coefficient(way, scale, by->scale, I, N))
+#define CENTRED(E, I, N)                                                                                               \
+    vfma(fc_norm_through(kind, leak, y, dy, E, N), fc_norm_coefficient(way, scale, by->scale, I, N),                   \
+         vfma(vsub(fc_norm_load(x + (E), N), fc_norm_coefficient(way, mean, by->mean, I, N)),                          \
+              fc_norm_coefficient(way, slope, by->slope, I, N), fc_norm_coefficient(way, shift, by->shift, I, N)))
+#define ROWS(VALUE)                                                                                                    \
+    for (int64_t r = 0; r < at->rows; ++r) {                                                                           \
+        const int64_t row = r * at->stride;                                                                            \
+        int64_t i = 0;                                                                                                 \
+        for (; i + VLANES <= at->count; i += VLANES) vstore(dx + row + i, VALUE(row + i, i, VLANES));                  \
+        if (rest) vstore_part(dx + row + i, VALUE(row + i, i, rest), rest);                                            \
     }
+    if (x) {
+        ROWS(CENTRED)
+    } else {
+        ROWS(PLAIN)
+    }
+#undef ROWS
+#undef CENTRED
+#undef PLAIN
 }
 
 static void FC_NAME(fc_norm_plane_gradient)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x,
                                             const void *y, const void *dy, void *dx) {
-    fc_norm_gradient_rows(FC_NORM_PLANES, at, by, x, y, dy, dx);
+#define CALL(KIND) fc_norm_gradient_rows(FC_NORM_PLANES, KIND, at, by, x, y, dy, dx)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
 }
 
 static void FC_NAME(fc_norm_pixel_gradient)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x,
                                             const void *y, const void *dy, void *dx) {
-    fc_norm_gradient_rows(FC_NORM_PIXELS, at, by, x, y, dy, dx);
+#define CALL(KIND) fc_norm_gradient_rows(FC_NORM_PIXELS, KIND, at, by, x, y, dy, dx)
+    FC_NORM_KINDS(by, CALL);
+#undef CALL
 }
 
 #define FC_NORM_TABLE                                                                                                  \

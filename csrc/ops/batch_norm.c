@@ -27,10 +27,10 @@ typedef struct job {
     const fc_norm_desc *desc;
     const fc_kernels *kernels;
     int way;
-    int64_t units, unit; /* images or pixels, and the elements of one of a channel */
-    int64_t rows;        /* images or pixels of a piece; 0: a plane is several pieces */
-    int64_t piece;       /* elements of a plane in one of those */
-    int64_t parts;
+    int64_t units, unit;    /* images or pixels, and the elements of one of a channel */
+    int64_t rows;           /* images or pixels of a piece; 0: a plane is several pieces */
+    int64_t piece;          /* elements of a plane in one of those */
+    int64_t parts, writes;  /* how many are summed apart; tasks that write results */
     const char *x, *y, *dy; /* y: backward, or NULL */
     char *out;              /* y or dx, or NULL */
     int backward, sums, apart;
@@ -190,9 +190,10 @@ static void sums_task(void *ctx, int64_t index, int worker) {
     add_up(j, index / channels, index % channels);
 }
 
-/* Planes, or runs of pixels, from index * TASK elements on. */
-static void write_task(void *ctx, int64_t index, int worker) {
+/* Planes, or runs of pixels, of TASK elements; the last ones first, as the sums have just read them. */
+static void write_task(void *ctx, int64_t turn, int worker) {
     const job *j = ctx;
+    const int64_t index = j->writes - 1 - turn;
     const int64_t channels = j->desc->channels;
     if (j->way == FC_NORM_PIXELS) {
         const int64_t each = fc_ceil_div(TASK, channels), from = index * each;
@@ -244,8 +245,8 @@ static fc_status run(job *j, int threads) {
     const size_t coefficients = fc_align_up((size_t)channels * j->kernels->element);
     threads = elements < SERIAL_BELOW ? 1 : threads;
     const int64_t each = fc_ceil_div(TASK, j->way == FC_NORM_PIXELS ? channels : j->unit);
-    const int64_t writes = fc_ceil_div(j->way == FC_NORM_PIXELS ? j->units : j->units * channels, each);
-    const int workers = fc_workers(j->apart ? writes : channels, threads);
+    j->writes = fc_ceil_div(j->way == FC_NORM_PIXELS ? j->units : j->units * channels, each);
+    const int workers = fc_workers(j->apart ? j->writes : channels, threads);
     stage(j);
     char *block = fc_scratch_acquire(2 * sums + 3 * coefficients + (size_t)workers * (size_t)j->staging_bytes);
     if (!block) return FC_NO_MEMORY;
@@ -260,7 +261,7 @@ static fc_status run(job *j, int threads) {
         if (j->sums) fc_parallel_for(j->way == FC_NORM_PIXELS ? j->parts : j->parts * channels, threads, sums_task, j);
         for (int64_t c = 0; c < channels; ++c) finish(j, c);
         if (j->way == FC_NORM_PIXELS) j->rows = pixels_at_once(j);
-        if (j->out) fc_parallel_for(writes, workers, write_task, j);
+        if (j->out) fc_parallel_for(j->writes, workers, write_task, j);
     }
     fc_scratch_release(block);
     return FC_OK;
@@ -301,6 +302,10 @@ fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const
     j.mean = (char *)(uintptr_t)mean, j.var = (char *)(uintptr_t)var;
     j.dweight = dweight, j.dbias = dbias;
     j.sums = dweight || dbias || (dx && desc->training);
-    if (!dy || (desc->activation != FC_IDENTITY && !y) || (!x && j.sums)) return FC_INVALID;
+    if (!dy || (desc->activation != FC_IDENTITY && !y)) return FC_INVALID;
+    if (!x) {
+        if (dweight || (dx && desc->training)) return FC_INVALID;
+        j.x = dy; /* dbias alone: sums with x are made and not used */
+    }
     return start(&j, threads);
 }

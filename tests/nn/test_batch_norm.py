@@ -35,7 +35,9 @@ def test_no_momentum_averages_all_batches():
     for x in taken:
         layer(x, training=True)
     np.testing.assert_allclose(layer.running_mean.data, np.mean([x.mean((0, 2, 3)) for x in taken], 0), rtol=1e-12)
-    np.testing.assert_allclose(layer.running_var.data, np.mean([x.var((0, 2, 3), ddof=1) for x in taken], 0), rtol=1e-12)
+    np.testing.assert_allclose(
+        layer.running_var.data, np.mean([x.var((0, 2, 3), ddof=1) for x in taken], 0), rtol=1e-12
+    )
 
 
 def test_a_relu_runs_inside():
@@ -64,6 +66,22 @@ def test_checkpoints_hold_the_running_statistics(name, tmp_path):
     for key, value in model.state_dict().items():
         np.testing.assert_array_equal(found.state_dict()[key], value)
     np.testing.assert_array_equal(found(x), model(x))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("tracking", [True, False])
+def test_compiled_it_is_part_of_the_convolution(layout, tracking):
+    options = {"layout": layout, "dtype": "float64"}
+    norms = [nn.BatchNorm2d(3, track_running_stats=tracking, **options) for _ in range(2)]
+    model = nn.Sequential(norms[0], nn.Conv2d(3, 3, 3, rng=0, **options), norms[1], nn.ReLU())
+    for norm in norms:
+        norm.weight.data[...], norm.bias.data[...] = (0.5, -1, 2), (0.1, 0.2, -0.3)
+    taken = [np.ascontiguousarray(np.moveaxis(x, 1, -1)) if layout == "NHWC" else x for x in batches(2)]
+    for x in taken:
+        model(x, training=True)
+    compiled = model.compile(taken[0].shape)
+    np.testing.assert_allclose(compiled(taken[0]), model(taken[0]), rtol=1e-10, atol=1e-12)
+    assert (len(compiled.program().nodes) == 2) == tracking
 
 
 def test_one_element_of_a_channel_has_no_variance():

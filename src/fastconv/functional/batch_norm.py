@@ -95,13 +95,13 @@ def batch_norm(
     else:
         mean = _needed_by_channel("running_mean", running_mean, x, size)
         var = _needed_by_channel("running_var", running_var, x, size)
-    name, slope = activation_code(activation)
+    code, slope = activation_code(activation)
     others = (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias))
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x),), in_place=True)
     if out is not None:
         result_buffer("out", out, x.shape, x.dtype, others)
     _engine.batch_norm_forward(
-        size, last, training, _epsilon(eps), name, slope, dense(x), weight, bias, mean, var, y,
+        size, last, training, _epsilon(eps), code, slope, dense(x), weight, bias, mean, var, y,
         thread_count(num_threads),
     )  # fmt: skip
     y = deliver(y, out)
@@ -211,7 +211,7 @@ def batch_norm_backward(
             if entry is not None:
                 result_buffer(f"out[{index}]", entry, result, dy.dtype, others)
     x, y = (None if array is None else dense(array) for array in arrays.values())
-    if reader is None and not wanted[2]:
+    if reader is None:
         x = None
     _engine.batch_norm_backward(
         size, last, training, _epsilon(eps), name, slope, dense(dy), x, weight, mean, var, y, *results,

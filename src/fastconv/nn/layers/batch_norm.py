@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv import functional as F
 from fastconv._arguments import flag, number
+from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import channels_of, float_type, needed_gradients, positive, volume
 from fastconv.nn.module import Buffer, Module, Parameter
 
@@ -108,6 +109,19 @@ class _BatchNorm(Module):
             self._keep_buffer(("dx", x.shape), dx)
         return dx
 
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """A scale and a shift, which go into the weights before them; a call where there are no running statistics."""
+        if self.running_mean is None or self.running_var is None:
+            return super().emit(program, x, name)
+        self._check(x.shape[1:])
+        weight = 1.0 if self.weight is None else self.weight.data.astype(np.float64)
+        bias = 0.0 if self.bias is None else self.bias.data.astype(np.float64)
+        scale = weight / np.sqrt(self.running_var.data.astype(np.float64) + self.eps)
+        shift = bias - self.running_mean.data * scale
+        after = () if self.layout.endswith("C") else (1,) * (len(x.shape) - 2)
+        scale, shift = (array.astype(self.dtype).reshape(-1, *after) for array in (scale, shift))
+        return program.add("scale", (x,), name, scale=scale, shift=shift)
+
     def _check(self, input_shape: tuple[int, ...]) -> None:
         flat = self.ndim == 1 and len(input_shape) == 1
         channels = input_shape[0] if flat else channels_of(input_shape, self.layout, self)[0]
@@ -135,7 +149,7 @@ class BatchNorm2d(_BatchNorm):
 
     ``y[n, c, i, j] = (x[n, c, i, j] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]``
 
-    In training mean and variance are those of the batch; otherwise the running ones, or the batch's where there are none.
+    In training mean and variance are those of the batch; otherwise the running ones, or the batch's if there are none.
 
     Parameters
     ----------
