@@ -198,6 +198,13 @@ static int64_t rows_alike(const fc_blocked *s, int64_t y, int64_t rows) {
     return alike;
 }
 
+/* How many tiles of `most` outputs run on from row to row. The last of them is given up to its row where too few outputs
+ * would be left for their sums to keep the adders busy. */
+static int64_t whole_tiles(int64_t outputs, int64_t columns, int64_t most, int vr) {
+    const int64_t full = outputs / most, rest = outputs % most;
+    return full > 0 && rest > 0 && rest * vr < 8 && rest + most <= columns ? full - 1 : full;
+}
+
 /* Whole rows of outputs of a block. Where tiles run on from row to row, what fills no tile goes row by row. */
 static void run_rows(const job *j, const place *at, const void *tile, const filters *f, int64_t y, int64_t rows,
                      int64_t x, int64_t columns, void *out) {
@@ -208,7 +215,7 @@ static void run_rows(const job *j, const place *at, const void *tile, const filt
     while (done < rows * columns) {
         const int64_t row = done / columns,
                       alike = s->spots && columns == s->columns ? rows_alike(s, y + row, rows - row) : 0;
-        const int64_t full = alike > 1 ? alike * columns / most : 0;
+        const int64_t full = alike > 1 ? whole_tiles(alike * columns, columns, most, f->vr) : 0;
         if (full > 0) {
             const line l = line_of(j, at, tile, f, y + row, x, 0);
             for (int64_t i = 0; i < full; ++i)

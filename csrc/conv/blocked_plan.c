@@ -162,12 +162,22 @@ static fc_status plan_phase(fc_blocked *s, int64_t index, const fc_conv_desc *d,
 }
 
 /* Cycles of one step of the sums of one output and vr vectors of filters: two multiply-adds each, but fewer than 8 sums
- * wait for the adder. */
+ * wait for the adder, and a single vector for its addresses. */
 static double step_cycles(const fc_kernels *k, int64_t vr, int64_t columns) {
     int most = FC_MAX_OUTER_PR;
     while (!k->outer[vr - 1][most - 1]) --most;
     const double outputs = (double)columns / (double)fc_ceil_div(columns, most);
+    if (vr == 1 && outputs >= 8) return 0.85;
     return (outputs * (double)vr < 8 ? 8 : outputs * (double)vr) / 2 / outputs;
+}
+
+/* Cycles in which a vector of sums leaves: longer where it is transposed, and again where planes lie whole pages apart,
+ * whose lines take the same places in L1, if they are written in parts. */
+static double leave_cycles(const fc_blocked *s, const fc_kernels *k, int pool2) {
+    const int64_t vector = k->lanes * (int64_t)k->element, plane = s->c.dst_channel * (int64_t)k->element;
+    if (s->sweeps) return 1;
+    if (s->c.dst_channel == 1 || pool2) return 3;
+    return vector < 64 && plane % 4096 == 0 ? 12 : 8;
 }
 
 /* Cycles of one core: the sums; their way out, longer where it transposes; filling the tiles; packing; the tasks. */
@@ -186,7 +196,7 @@ static double cycles(const fc_blocked *s, const fc_kernels *k, int pool2) {
         sums += (double)(axis[DEPTH]->outputs * axis[HEIGHT]->outputs * axis[WIDTH]->outputs) * step *
                 (double)s->phase[i].depth;
     }
-    const double out = s->sweeps ? 1 : c->dst_channel == 1 || pool2 ? 3 : 7;
+    const double out = leave_cycles(s, k, pool2);
     const double tile = (double)(s->tile_bytes / (int64_t)k->element) / k->lanes * 4, blocks = (double)s->blocks;
     const double packed = (double)(c->groups * s->vectors * c->channels * s->taps) * 4;
     return images * (sums + outputs * vectors * out + blocks * (tile + 300 * (double)s->chunks)) + packed;

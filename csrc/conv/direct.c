@@ -67,32 +67,38 @@ static int64_t tile_bytes(const blocking *b, const fc_correlation *c, const fc_k
     return (int64_t)fc_align_up((size_t)fc_tile_elements(&b->blocks.tile, c->channels, k->lanes) * k->element);
 }
 
-/* Cycles of one step of the sums of mr filters along a run of `vectors`, its strips of nearly equal width, and `single`
- * vectors by themselves: two multiply-adds each, a tenth more for loads across lines (measured), but fewer than 10 sums
- * wait for the adder. */
-static double step_cycles(const fc_kernels *k, int64_t mr, int64_t vectors, int64_t single) {
-    const double strips = (double)fc_ceil_div(vectors, k->xr), sums = (double)(mr * vectors);
-    return ((sums < 10 * strips ? 10 * strips : sums) + (double)single * (double)fc_max(mr, 10)) / 2 * 1.1;
+/* Cycles of one step of the sums of mr filters along `vectors` in strips of nearly equal width: two multiply-adds each,
+ * but fewer than 10 sums wait for the adder. */
+static double step_cycles(int64_t mr, int64_t vectors, int64_t strips) {
+    const int64_t each = vectors / strips, wider = vectors % strips;
+    return (double)(wider * fc_max((each + 1) * mr, 10) + (strips - wider) * fc_max(each * mr, 10)) / 2;
 }
 
-/* Cycles of one block for some of its filters on one core, filling apart: the sums, and what it takes to store or to
- * copy out a vector. */
-static double compute_cycles(const fc_blocks *blocks, const fc_correlation *c, const fc_phase *phase,
+/* Whether whole rows are one call of the register kernel. */
+static int sweeps(const blocking *b, const fc_correlation *c, int by_rows) {
+    return by_rows && b->channel_block == c->channels;
+}
+
+/* Cycles of one block for some of its filters on one core, filling apart: the sums, some more for loads across lines and
+ * for calls (measured), and what it takes to store or to copy out a vector. */
+static double compute_cycles(const blocking *b, const fc_blocks *blocks, const fc_correlation *c, const fc_phase *phase,
                              const fc_kernels *k, int64_t filters, int by_rows) {
-    const double depth = (double)(c->channels * phase->taps), copy = phase->dst_stride[WIDTH] == 1 ? 4 : 2 * k->lanes;
-    const int64_t row = blocks->tile.columns / k->lanes, single = blocks->tile.columns % k->lanes != 0;
-    const int64_t runs = by_rows ? blocks->tile.rows : 1, run = by_rows ? row : blocks->scratch_row / k->lanes;
-    const int64_t last = by_rows ? single : 0, rest = filters % k->mr;
+    const int64_t columns = blocks->tile.columns, rest = filters % k->mr, runs = by_rows ? blocks->tile.rows : 1;
+    const int64_t vectors = by_rows ? fc_ceil_div(columns, k->lanes) : blocks->scratch_row / k->lanes;
+    const int apart = by_rows && columns % k->lanes != 0 && (!sweeps(b, c, by_rows) || vectors <= k->xr);
+    const int64_t strips = fc_ceil_div(fc_max(vectors - apart, 1), k->xr) + apart;
+    const double whole = (double)(filters / k->mr) * step_cycles(k->mr, vectors, strips);
     const double steps =
-        (double)(filters / k->mr) * step_cycles(k, k->mr, run, last) + (rest ? step_cycles(k, rest, run, last) : 0);
-    return (double)runs * (depth * steps + (double)filters * (double)(run + last) * (by_rows ? 4 : 4 + copy)) + 300;
+        (whole + (rest ? step_cycles(rest, vectors, strips) : 0)) * (sweeps(b, c, by_rows) ? 1.06 : 1.1);
+    const double out = by_rows ? 3 : phase->dst_stride[WIDTH] == 1 ? 8 : 4 + 2 * k->lanes;
+    return (double)runs * ((double)(c->channels * phase->taps) * steps + (double)(filters * vectors) * out) + 300;
 }
 
 /* Cycles of filling a tile: a load and a store for a vector, or for an element where the source is not one run. */
 static double fill_cycles(const fc_tile *tile, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
     const int64_t distance = phase->source.stride[WIDTH] * phase->source.axis[WIDTH]->step;
     const double elements = (double)(c->channels * tile->channel_stride);
-    return elements * (distance == 1 ? 4.0 / k->lanes : distance == 2 ? 6.0 / k->lanes : 1.5);
+    return elements * (distance == 1 ? 4.0 / k->lanes : distance == 2 || distance == 4 ? 6.0 / k->lanes : 1.5);
 }
 
 static int rows_in_place(const fc_phase *phase, const fc_kernels *k) {
@@ -125,7 +131,7 @@ static void choose_block(blocking *b, const fc_correlation *c, const fc_phase *p
         for (int64_t parts = blocks.row_blocks;; ++parts) {
             const int64_t tiles = products * blocks.count, chunks = count_chunks(tiles, c, k), tasks = tiles * chunks;
             const double even = (double)(tasks < MANY_TASKS ? fc_ceil_div(tasks, 8) * 8 : tasks) / (double)tasks;
-            const double compute = compute_cycles(&blocks, c, phase, k, c->filters, by_rows);
+            const double compute = compute_cycles(b, &blocks, c, phase, k, c->filters, by_rows);
             const double cycles = (double)tiles * even * (compute + fill_cycles(&blocks.tile, c, phase, k));
             if (b->blocks.count == 0 || cycles < least) {
                 least = cycles;
@@ -147,25 +153,28 @@ static void choose_chunks(blocking *b, const fc_correlation *c, const fc_kernels
 }
 
 /* As many channels as keep the lines that one strip reads in half of L1. */
-static fc_status choose_channels(blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
+static void choose_channels(blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
     const fc_axis *const *axis = phase->source.axis;
     const int64_t line = (strip(k) + axis[WIDTH]->reach) * (int64_t)k->element + 64;
     const int64_t bytes = fc_max(1, axis[DEPTH]->taps * axis[HEIGHT]->taps * axis[WIDTH]->phases) * line;
-    int64_t channels = fc_max(fc_l1_bytes() / 2 / bytes, fc_ceil_div(MIN_DEPTH, fc_max(phase->taps, 1)));
+    int64_t channels = fc_max(fc_l1_bytes() * 3 / 4 / bytes, fc_ceil_div(MIN_DEPTH, fc_max(phase->taps, 1)));
     channels = fc_max(1, fc_min(channels, c->channels));
     b->channel_block = fc_ceil_div(c->channels, fc_ceil_div(c->channels, channels));
     const int64_t weights = fc_l2_bytes() / 4 / (int64_t)k->element / fc_max(1, c->channels * phase->taps);
     b->filter_block = fc_max(1, weights / k->mr) * k->mr;
+}
+
+static fc_status list_offsets(blocking *b, const fc_phase *phase) {
     b->off = malloc(sizeof(int32_t) * (size_t)fc_max(1, b->channel_block * phase->taps));
     if (!b->off) return FC_NO_MEMORY;
     fc_tile_offsets(&b->blocks.tile, &phase->source, b->channel_block, b->off);
     return FC_OK;
 }
 
-static double task_cycles(const blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
+static double phase_cycles(const blocking *b, const fc_correlation *c, const fc_phase *phase, const fc_kernels *k) {
+    const double compute = compute_cycles(b, &b->blocks, c, phase, k, c->filters, b->by_rows);
     const double fill = fill_cycles(&b->blocks.tile, c, phase, k);
-    return compute_cycles(&b->blocks, c, phase, k, fc_min(b->filter_chunk, c->filters), b->by_rows) +
-           fill / (b->shared_tiles < 0 ? 1 : (double)b->chunks);
+    return (double)b->tiles * (compute + fill + 300 * (double)b->chunks);
 }
 
 static fc_status plan_phase(fc_conv_plan *plan, direct_plan *state, int64_t index) {
@@ -173,10 +182,11 @@ static fc_status plan_phase(fc_conv_plan *plan, direct_plan *state, int64_t inde
     const fc_phase *phase = &c->phase[index];
     const fc_kernels *k = plan->kernels;
     blocking *b = &state->block[index];
+    choose_channels(b, c, phase, k);
     choose_block(b, c, phase, plan);
     choose_chunks(b, c, k);
     if (fc_blocks_elements(&b->blocks, c->channels, b->filter_chunk, k->lanes) > INT32_MAX) return FC_UNSUPPORTED;
-    const fc_status status = choose_channels(b, c, phase, k);
+    const fc_status status = list_offsets(b, phase);
     if (status != FC_OK) return status;
 
     state->first_task[index] = state->tasks;
@@ -190,7 +200,7 @@ static fc_status plan_phase(fc_conv_plan *plan, direct_plan *state, int64_t inde
     } else {
         state->tile_bytes = fc_max(state->tile_bytes, tile_bytes(b, c, k));
     }
-    plan->cost += (double)(b->tiles * b->chunks) * task_cycles(b, c, phase, k);
+    plan->cost += phase_cycles(b, c, phase, k);
     return FC_OK;
 }
 
@@ -276,6 +286,13 @@ static fc_status pack_direct(const fc_conv_plan *plan, const void *w, void *pack
     return fc_correlation_pack(&state->c, plan->kernels, w, packed, threads);
 }
 
+/* What ends the sums of a block of filters, the first of which has this number. */
+static fc_finish finish_of(const job *j, int64_t filter) {
+    fc_finish finish = fc_leave_finish(j->plan);
+    if (j->bias) finish.bias = fc_at(j->bias, filter, j->plan->kernels->element);
+    return finish;
+}
+
 /* One strip of outputs for some filters: channel blocks outermost, so that their lines stay in L1. */
 static void run_strip(const job *j, const place *at, const void *src, int64_t first, int64_t filters, int vectors,
                       void *out, int64_t ldc) {
@@ -291,8 +308,7 @@ static void run_strip(const job *j, const place *at, const void *src, int64_t fi
         for (int64_t f = 0; f < filters; f += k->mr) {
             const int mr = (int)fc_min(k->mr, filters - f);
             const int64_t filter = at->group * c->filters + first + f;
-            fc_finish finish = fc_leave_finish(j->plan);
-            if (j->bias) finish.bias = fc_at(j->bias, filter, size);
+            const fc_finish finish = finish_of(j, filter);
             const void *w = fc_at(j->packed, fc_packed_at(c, at->phase, filter) + channel * taps * mr, size);
             k->corr[mr - 1][vectors - 1](channels * taps, from, b->off, w, fc_at(out, f * ldc, size), ldc, channel == 0,
                                          last ? &finish : NULL);
@@ -300,26 +316,39 @@ static void run_strip(const job *j, const place *at, const void *src, int64_t fi
     }
 }
 
+/* One row of outputs of a block of filters in strips of nearly equal width, and a last vector that overlaps them. */
+static void run_strips(const job *j, const place *at, const void *src, int64_t first, int64_t filters, void *line) {
+    const int64_t ldc = j->state->c.dst_channel, columns = at->block.columns;
+    const fc_kernels *k = j->plan->kernels;
+    const int64_t vectors = columns / k->lanes, strips = fc_ceil_div(vectors, k->xr), last = columns - k->lanes;
+    for (int64_t i = 0; i < strips; ++i) {
+        const int64_t v = vectors * i / strips, q = v * k->lanes;
+        run_strip(j, at, fc_at(src, q, k->element), first, filters, (int)(vectors * (i + 1) / strips - v),
+                  fc_at(line, q, k->element), ldc);
+    }
+    if (columns % k->lanes != 0)
+        run_strip(j, at, fc_at(src, last, k->element), first, filters, 1, fc_at(line, last, k->element), ldc);
+}
+
 /* Row by row, mr filters at a time so that their rows are written in one go; dst: the block's first output of the first
  * filter. */
 static void run_rows(const job *j, const place *at, const void *tile, int64_t first, int64_t filters, void *dst) {
     const fc_correlation *c = &j->state->c;
     const fc_kernels *k = j->plan->kernels;
-    const int64_t columns = at->block.columns, vectors = columns / k->lanes, strips = fc_ceil_div(vectors, k->xr);
+    const blocking *b = at->b;
     for (int64_t row = 0; row < at->block.rows; ++row) {
-        const void *src = fc_at(tile, row * at->b->blocks.tile.pitch, k->element);
+        const void *src = fc_at(tile, row * b->blocks.tile.pitch, k->element);
         void *line = fc_at(dst, row * at->phase->dst_stride[HEIGHT], k->element);
         for (int64_t f = 0; f < filters; f += k->mr, line = fc_at(line, k->mr * c->dst_channel, k->element)) {
-            const int64_t mr = fc_min(k->mr, filters - f);
-            for (int64_t i = 0; i < strips; ++i) {
-                const int64_t v = vectors * i / strips, q = v * k->lanes;
-                run_strip(j, at, fc_at(src, q, k->element), first + f, mr, (int)(vectors * (i + 1) / strips - v),
-                          fc_at(line, q, k->element), c->dst_channel);
+            const int64_t mr = fc_min(k->mr, filters - f), filter = at->group * c->filters + first + f;
+            if (!sweeps(b, c, 1)) {
+                run_strips(j, at, src, first + f, mr, line);
+                continue;
             }
-            const int64_t q = columns - k->lanes;
-            if (columns % k->lanes != 0)
-                run_strip(j, at, fc_at(src, q, k->element), first + f, mr, 1, fc_at(line, q, k->element),
-                          c->dst_channel);
+            const fc_finish finish = finish_of(j, filter);
+            k->corr_sweep[mr - 1](c->channels * at->phase->taps, src, b->off,
+                                  fc_at(j->packed, fc_packed_at(c, at->phase, filter), k->element), line,
+                                  c->dst_channel, at->block.columns, &finish);
         }
     }
 }

@@ -22,6 +22,14 @@ static void FC_NAME(fc_gather)(void *dst_, const void *src_, int64_t stride, int
         vstore_part(dst + i, veven(low, high), rest);
         return;
     }
+    if (stride == 4 && VLANES > 1) { /* first layers */
+        for (; i + VLANES < count; i += VLANES) {
+            const real *from = src + 4 * i;
+            const vec low = veven(vload(from), vload(from + VLANES));
+            const vec high = veven(vload(from + 2 * VLANES), vload(from + 3 * VLANES));
+            vstore(dst + i, veven(low, high));
+        }
+    }
     for (; i < count; ++i) dst[i] = src[i * stride];
 }
 

@@ -64,6 +64,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .outer = FC_OUTER_TABLE,
     .outer_at = {FC_NAME(fc_outer_at_1), FC_NAME(fc_outer_at_2)},
     .outer_row = {FC_NAME(fc_outer_row_1), FC_NAME(fc_outer_row_2)},
+    .corr_sweep = FC_CORR_SWEEP_TABLE,
     .corr_row = FC_NAME(fc_corr_row),
     .spread_sums = FC_SPREAD_SUMS,
     .spread = FC_SPREAD_TABLE,

@@ -31,6 +31,11 @@ typedef struct fc_finish {
 typedef void (*fc_corr_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c, int64_t ldc,
                            int first, const fc_finish *finish);
 
+/* corr_sweep[mr-1]: c[m*ldc + q] = finish( sum_{k<depth} w[k*mr + m] * src[off[k] + q] ),  m < mr, q < count, count >= lanes.
+ * Nothing past count is read or written. */
+typedef void (*fc_corr_sweep_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c,
+                                 int64_t ldc, int64_t count, const fc_finish *finish);
+
 /* c[q] = finish( sum_{k<depth} w[k] * src[off[k] + q] ) for q < count rounded up to whole vectors. */
 typedef void (*fc_corr_row_fn)(int64_t depth, const void *src, const int32_t *off, const void *w, void *c,
                                int64_t count, const fc_finish *finish);
@@ -143,6 +148,7 @@ typedef struct fc_kernels {
 
     int mr, xr, dot_mr, dot_tr; /* the register tiles that reach the FMA peak; smaller ones serve the tails */
     fc_corr_fn corr[FC_MAX_MR][FC_MAX_XR];
+    fc_corr_sweep_fn corr_sweep[FC_MAX_MR]; /* up to mr */
     fc_corr_row_fn corr_row;
     int spread_sums;                /* vectors of sums of a whole tile of spread: mr by spread_sums / mr */
     fc_spread_fn spread[FC_MAX_MR]; /* up to mr */

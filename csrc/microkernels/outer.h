@@ -160,23 +160,45 @@ FC_OUTER_AT(14, 2)
 FC_OUTER_AT(6, 2)
 #endif
 
-/* The first n filters of a tile of a row, finished. */
+/* The first n filters of a tile of a row leave, after the bias and the activation, which are decided once for all. */
 static inline __attribute__((always_inline)) void fc_outer_leave(const int pr, const int vr,
                                                                  vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR], real *dst,
-                                                                 int64_t dst_step, const vec bias[FC_MAX_OUTER_VR],
-                                                                 int n, const fc_finish *finish) {
+                                                                 int64_t dst_step, int n, const fc_finish *finish) {
+    if (finish->bias) {
+#pragma GCC unroll 3
+        for (int x = 0; x < vr; ++x) {
+            const vec bias = fc_load_run((const real *)finish->bias + x * VLANES, 1, x < vr - 1 ? VLANES : n);
+#pragma GCC unroll 14
+            for (int p = 0; p < pr; ++p) acc[p][x] = vadd(acc[p][x], bias);
+        }
+    }
+    if (finish->activation == FC_LEAKY_RELU) {
+        const fc_finish leaky = {.activation = FC_LEAKY_RELU, .parameter = finish->parameter};
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+            for (int x = 0; x < vr; ++x) acc[p][x] = fc_activation_vec(acc[p][x], &leaky);
+        }
+    } else if (finish->activation != FC_IDENTITY) {
+        const fc_bounds bounds = fc_bounds_of(finish);
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) {
+#pragma GCC unroll 3
+            for (int x = 0; x < vr; ++x) acc[p][x] = fc_bounded(acc[p][x], bounds);
+        }
+    }
 #pragma GCC unroll 14
     for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
-        for (int x = 0; x < vr; ++x) {
-            real *to = dst + p * dst_step + x * VLANES;
-            const vec v = fc_activation_vec(finish->bias ? vadd(acc[p][x], bias[x]) : acc[p][x], finish);
-            if (x < vr - 1 || n == VLANES) {
-                vstore(to, v);
-            } else {
-                vstore_part(to, v, n);
-            }
-        }
+        for (int x = 0; x < vr - 1; ++x) vstore(dst + p * dst_step + x * VLANES, acc[p][x]);
+    }
+    dst += (vr - 1) * VLANES;
+    if (n == VLANES) {
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) vstore(dst + p * dst_step, acc[p][vr - 1]);
+    } else {
+#pragma GCC unroll 14
+        for (int p = 0; p < pr; ++p) vstore_part(dst + p * dst_step, acc[p][vr - 1], n);
     }
 }
 
@@ -185,27 +207,16 @@ static inline __attribute__((always_inline)) void
 fc_outer_row(const int pr, const int vr, int64_t depth, const real *src, const int32_t *off, int64_t step,
              const real *w, real *dst, int64_t dst_step, int64_t filters, int64_t count, const fc_finish *finish) {
     const int n = (int)(filters - (vr - 1) * VLANES);
-    const fc_finish plain = {.bias = finish->bias};
     for (int64_t i = 0; i < count; i += pr) {
         const int64_t q = i + pr <= count ? i : count - pr;
-        vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR], bias[FC_MAX_OUTER_VR];
+        vec acc[FC_MAX_OUTER_PR][FC_MAX_OUTER_VR];
 #pragma GCC unroll 14
         for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 3
             for (int x = 0; x < vr; ++x) acc[p][x] = vzero();
         }
         fc_outer_sums(pr, vr, depth, src + q * step, off, step, w, acc);
-#pragma GCC unroll 3
-        for (int x = 0; x < vr; ++x) {
-            const real *from = (const real *)finish->bias + x * VLANES;
-            bias[x] = finish->bias ? fc_load_run(from, 1, x < vr - 1 ? VLANES : n) : vzero();
-        }
-        real *to = dst + q * dst_step;
-        if (finish->activation == FC_IDENTITY) {
-            fc_outer_leave(pr, vr, acc, to, dst_step, bias, n, &plain);
-        } else {
-            fc_outer_leave(pr, vr, acc, to, dst_step, bias, n, finish);
-        }
+        fc_outer_leave(pr, vr, acc, dst + q * dst_step, dst_step, n, finish);
     }
 }
 
