@@ -29,7 +29,8 @@ class CompiledModel:
     def __init__(self, model: Module, shape: Any, memory: str = "fast") -> None:
         self._model = model
         self._memory = memory
-        self._dtype = next((parameter.data.dtype for parameter in model.parameters()), np.dtype(np.float32))
+        types = (entry.data.dtype for _, entry in model.named_state() if entry.data.dtype.kind == "f")
+        self._dtype = next(types, np.dtype(np.float32))
         self._executables: OrderedDict[Any, Executable] = OrderedDict()
         several = isinstance(shape, (tuple, list)) and any(isinstance(part, (tuple, list)) for part in shape)
         self._executable(tuple(_shape(part) for part in (shape if several else (shape,))))
