@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from fastconv.nn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from fastconv.nn.module import Module
 from fastconv.nn.zoo.blocks import Rng, generator
 from fastconv.nn.zoo.network import Network
 
@@ -17,7 +18,7 @@ __all__ = ["NETWORK", "convnetjs_cifar10"]
 def convnetjs_cifar10(rng: Rng = 0, input_shape: tuple[int, ...] = (3, 32, 32), num_classes: int = 10) -> Sequential:
     """Build it for pictures from 8x8 pixels up."""
     rng = generator(rng)
-    layers = {}
+    layers: dict[str, Module] = {}
     channels = input_shape[0]
     for stage, width in enumerate((16, 20, 20), 1):
         layers[f"conv{stage}"] = Conv2d(channels, width, 5, padding=2, rng=rng)
