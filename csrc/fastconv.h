@@ -208,6 +208,29 @@ fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, cons
 fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x, const int64_t *labels,
                                    double scale, void *losses, void *dx, int threads);
 
+/* Batch normalisation of x: channels first it lies as (n, channels, points), channels last as (n, points, channels), dense.
+ * y = activation((x - mean[c]) / sqrt(var[c] + epsilon) * weight[c] + bias[c]); weight and bias may be NULL: 1 and 0. */
+typedef struct fc_norm_desc {
+    uint32_t struct_size; /* sizeof(fc_norm_desc) */
+    fc_dtype type;
+    int64_t n, channels, points;
+    int channels_last;
+    int training; /* mean and var are those of x, the variance over all its elements */
+    double epsilon;
+    fc_activation activation;
+    double parameter;
+} fc_norm_desc;
+
+/* mean and var are written when training, else read. y may be x. */
+fc_status fc_batch_norm_forward(const fc_norm_desc *desc, const void *x, const void *weight, const void *bias,
+                                void *mean, void *var, void *y, int threads);
+/* The gradients of the same call, when training through mean and var as well. y: the forward's output, read where there
+ * is an activation. x may be NULL for dbias, and for dx when not training. dx, dweight, dbias: each may be NULL; dx
+ * may be dy, x or y. */
+fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const void *x, const void *weight,
+                                 const void *mean, const void *var, const void *y, void *dx, void *dweight, void *dbias,
+                                 int threads);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,6 +29,8 @@
 
 #include "microkernels/depthwise_pixels.h"
 
+#include "microkernels/norm.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -105,6 +107,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
         },
     /* pool section */
     .pool = FC_POOL_TABLE,
+    .norm = FC_NORM_TABLE,
     /* ops section */
     .activate = FC_NAME(fc_activate),
     .activate_backward = FC_NAME(fc_activate_backward),

@@ -9,6 +9,7 @@
 
 #include "fastconv.h"
 #include "microkernels/depthwise_kernels.h"
+#include "microkernels/norm_kernels.h"
 #include "microkernels/pool_kernels.h"
 
 enum { FC_MAX_MR = 8, FC_MAX_XR = 3, FC_MAX_DOT_MR = 4, FC_MAX_DOT_TR = 6 };
@@ -235,6 +236,9 @@ typedef struct fc_kernels {
 
     /* pool section: helper pointers of csrc/pool */
     fc_pool_kernels pool;
+
+    /* batch normalisation: helper pointers of csrc/ops/batch_norm.c */
+    fc_norm_kernels norm;
 
     /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
     void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);

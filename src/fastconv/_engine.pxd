@@ -193,3 +193,17 @@ cdef extern from "fastconv.h" nogil:
                                   int threads)
     fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x,
                                        const int64_t *labels, double scale, void *losses, void *dx, int threads)
+
+    ctypedef struct fc_norm_desc:
+        uint32_t struct_size
+        fc_dtype type
+        int64_t n, channels, points
+        int channels_last, training
+        double epsilon
+        fc_activation activation
+        double parameter
+    fc_status fc_batch_norm_forward(const fc_norm_desc *desc, const void *x, const void *weight, const void *bias,
+                                    void *mean, void *var, void *y, int threads)
+    fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const void *x, const void *weight,
+                                     const void *mean, const void *var, const void *y, void *dx, void *dweight,
+                                     void *dbias, int threads)

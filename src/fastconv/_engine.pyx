@@ -561,3 +561,52 @@ def softmax_cross_entropy(cnp.ndarray x, cnp.ndarray labels, double scale, cnp.n
     with nogil:
         status = fc_softmax_cross_entropy(dtype, rows, classes, px, plabels, scale, plosses, pdx, num_threads)
     check(status)
+
+
+cdef fc_norm_desc norm_desc(dtype, size, bint channels_last, bint training, double epsilon, kind, double slope):
+    cdef fc_norm_desc d
+    memset(&d, 0, sizeof(d))
+    d.struct_size = sizeof(d)
+    d.type = DTYPES[dtype]
+    d.n, d.channels, d.points = size
+    d.channels_last = channels_last
+    d.training = training
+    d.epsilon = epsilon
+    d.activation = ACTIVATIONS[kind]
+    d.parameter = slope
+    return d
+
+
+def batch_norm_forward(size, bint channels_last, bint training, double epsilon, kind, double slope, cnp.ndarray x,
+                       cnp.ndarray weight, cnp.ndarray bias, cnp.ndarray mean, cnp.ndarray var, cnp.ndarray y,
+                       int num_threads=0):
+    cdef fc_norm_desc d = norm_desc(x.dtype, size, channels_last, training, epsilon, kind, slope)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *pb = data(bias)
+    cdef void *pm = data(mean)
+    cdef void *pv = data(var)
+    cdef void *py = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_batch_norm_forward(&d, px, pw, pb, pm, pv, py, num_threads)
+    check(status)
+
+
+def batch_norm_backward(size, bint channels_last, bint training, double epsilon, kind, double slope, cnp.ndarray dy,
+                        cnp.ndarray x, cnp.ndarray weight, cnp.ndarray mean, cnp.ndarray var, cnp.ndarray y,
+                        cnp.ndarray dx, cnp.ndarray dw, cnp.ndarray db, int num_threads=0):
+    cdef fc_norm_desc d = norm_desc(dy.dtype, size, channels_last, training, epsilon, kind, slope)
+    cdef void *pdy = data(dy)
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *pm = data(mean)
+    cdef void *pv = data(var)
+    cdef void *py = data(y)
+    cdef void *pdx = data(dx)
+    cdef void *pdw = data(dw)
+    cdef void *pdb = data(db)
+    cdef fc_status status
+    with nogil:
+        status = fc_batch_norm_backward(&d, pdy, px, pw, pm, pv, py, pdx, pdw, pdb, num_threads)
+    check(status)

@@ -62,6 +62,7 @@ void test_pool(void);
 void test_lanes(void);
 void test_winograd(void);
 void test_ops(void);
+void test_batch_norm(void);
 void test_threads(void);
 
 #endif

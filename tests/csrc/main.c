@@ -7,8 +7,14 @@
 static const struct {
     const char *name;
     void (*run)(void);
-} GROUPS[] = {{"arguments", test_conv_arguments}, {"conv", test_conv}, {"pool", test_pool},      {"lanes", test_lanes},
-              {"winograd", test_winograd},        {"ops", test_ops},   {"threads", test_threads}};
+} GROUPS[] = {{"arguments", test_conv_arguments},
+              {"conv", test_conv},
+              {"pool", test_pool},
+              {"lanes", test_lanes},
+              {"winograd", test_winograd},
+              {"ops", test_ops},
+              {"batch_norm", test_batch_norm},
+              {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
 

@@ -86,7 +86,16 @@ CASES = [
     case("AdaptiveMaxPool1d", 3, shape=(1, 2, 7)),
     case("AdaptiveMaxPool2d", (2, 3), shape=(1, 2, 5, 4)),
     case("AdaptiveMaxPool3d", 2, shape=(1, 1, 3, 4, 2)),
+    case("BatchNorm1d", 3, shape=(4, 3)),
+    case("BatchNorm1d", 3, id="signal", shape=(2, 3, 5), momentum=None),
+    case("BatchNorm2d", 3, shape=(2, 3, 4, 5), eps=0.01, momentum=0.25),
+    case("BatchNorm2d", 2, id="no-affine", shape=(2, 2, 3, 3), affine=False),
+    case("BatchNorm2d", 2, id="no-tracking", shape=(2, 2, 3, 3), track_running_stats=False),
+    case("BatchNorm2d", 3, id="channels-last", shape=(2, 4, 5, 3), layout="NHWC", in_torch=False),
+    case("BatchNorm3d", 2, shape=(2, 2, 2, 3, 2)),
     case("ReLU", shape=(3, 4)),
+    case("ReLU6", shape=(3, 40)),
+    case("LeakyReLU", 0.2, shape=(3, 4)),
     case("Linear", 5, 3, shape=(4, 5)),
     case("Linear", 5, 3, id="no-bias", shape=(4, 5), bias=False),
     case("Linear", 5, 3, id="volume", shape=(2, 3, 5)),
@@ -98,6 +107,9 @@ CASES = [
     case("Softmax", 1, shape=(3, 5)),
     case("Softmax", id="last", shape=(3, 4, 2), dim=-1),
 ]  # fmt: skip
+
+#: layers whose training call gives something else than inference
+OTHER_IN_TRAINING = (nn.Dropout, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
@@ -116,7 +128,8 @@ def gradients(layer: nn.Module, x: np.ndarray, dy: np.ndarray) -> dict[str, np.n
 
 
 def test_table_names_every_layer():
-    assert {case.type for case in CASES} == set(nn.layers.LAYERS) - {"Sequential"}
+    joining = {name for name, layer in nn.layers.LAYERS.items() if layer.MERGES or issubclass(layer, nn.Graph)}
+    assert {case.type for case in CASES} == set(nn.layers.LAYERS) - joining
 
 
 @each_case
@@ -128,7 +141,7 @@ def test_shape_and_dtype(case, dtype):
     assert y.dtype == dtype
     assert y.shape == (len(x), *layer.output_shape(x.shape[1:]))
     np.testing.assert_array_equal(x, before)
-    if not isinstance(layer, nn.Dropout):
+    if not isinstance(layer, OTHER_IN_TRAINING):
         np.testing.assert_array_equal(y, layer(x, training=True))
 
 
@@ -180,11 +193,12 @@ def test_reused_buffers_change_nothing(case):
     plain, reusing, x = case.make(), case.make(), case.input()
     reusing.reuse_buffers()
     dy = np.random.default_rng(2).standard_normal(train(plain, x).shape)
-    for batch in (x, x, x[:1], x):
+    part = x[: (len(x) + 1) // 2]  # a batch norm needs two elements of each channel
+    for batch in (x, x, part, x):
         expected, found = train(plain, batch), train(reusing, batch)
         np.testing.assert_array_equal(found, expected)
-        part = np.ascontiguousarray(dy[: len(batch)])
-        np.testing.assert_array_equal(reusing.backward(part), plain.backward(part))
+        gradient = np.ascontiguousarray(dy[: len(batch)])
+        np.testing.assert_array_equal(reusing.backward(gradient), plain.backward(gradient))
     for (_, a), (_, b) in zip(plain.named_parameters(), reusing.named_parameters(), strict=True):
         np.testing.assert_array_equal(a.grad, b.grad)
 
@@ -220,13 +234,16 @@ def test_same_as_pytorch(case):
     peer.load_state_dict({name: torch.from_numpy(value) for name, value in layer.state_dict().items()})
     peer_x = torch.from_numpy(x).requires_grad_()
     peer_y = peer(peer_x)
-    np.testing.assert_allclose(layer(x), peer_y.detach().numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(layer(x, training=True), peer_y.detach().numpy(), rtol=1e-10, atol=1e-12)
     dy = np.random.default_rng(2).standard_normal(peer_y.shape)
     peer_y.backward(torch.from_numpy(dy))
-    found = gradients(layer, x, dy)
+    found = {"x": layer.backward(dy)} | {name: parameter.grad for name, parameter in layer.named_parameters()}
     np.testing.assert_allclose(found["x"], peer_x.grad.numpy(), rtol=1e-10, atol=1e-12)
     for name, parameter in peer.named_parameters():
         np.testing.assert_allclose(found[name], parameter.grad.numpy(), rtol=1e-10, atol=1e-12)
+    for name, value in peer.state_dict().items():
+        np.testing.assert_allclose(layer.state_dict()[name], value.numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
+    np.testing.assert_allclose(layer(x), peer.eval()(peer_x).detach().numpy(), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
@@ -240,8 +257,9 @@ def test_same_as_pytorch(case):
         lambda d, layout: getattr(nn, f"LPPool{d}d")(2, 2, layout=layout),
         lambda d, layout: getattr(nn, f"AdaptiveAvgPool{d}d")(2, layout=layout),
         lambda d, layout: getattr(nn, f"AdaptiveMaxPool{d}d")(2, layout=layout),
+        lambda d, layout: getattr(nn, f"BatchNorm{d}d")(4, layout=layout, dtype="float64"),
     ],
-    ids=["Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool"],
+    ids=["Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "BatchNorm"],
 )
 def test_channels_last_is_channels_first_moved(make: Callable, dimensions: int):
     names = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}[dimensions]
@@ -280,6 +298,15 @@ BAD_ARGUMENTS = [
     ("AdaptiveAvgPool2d", (0,), {}, ValueError, "output_size"),
     ("AdaptiveAvgPool2d", ((1, 2, 3),), {}, ValueError, "output_size"),
     ("AdaptiveMaxPool2d", (1.5,), {}, TypeError, "output_size"),
+    ("LeakyReLU", (-0.1,), {}, ValueError, "negative_slope"),
+    ("LeakyReLU", ("0.1",), {}, TypeError, "negative_slope"),
+    ("BatchNorm2d", (0,), {}, ValueError, "num_features"),
+    ("BatchNorm2d", (3, -1.0), {}, ValueError, r"eps \(=-1.0\)"),
+    ("BatchNorm2d", (3, "small"), {}, TypeError, "eps"),
+    ("BatchNorm2d", (3, 1e-5, 1.5), {}, ValueError, r"momentum \(=1.5\)"),
+    ("BatchNorm2d", (3,), {"affine": 1}, TypeError, "affine"),
+    ("BatchNorm2d", (3,), {"track_running_stats": "no"}, TypeError, "track_running_stats"),
+    ("BatchNorm1d", (3,), {"layout": "NHWC"}, ValueError, "layout"),
     ("Linear", (0, 3), {}, ValueError, "in_features"),
     ("Linear", (3, "4"), {}, TypeError, "out_features"),
     ("Dropout", (1.5,), {}, ValueError, "p "),
@@ -312,6 +339,9 @@ def test_bad_arguments(name, arguments, options, error, match):
         (nn.Conv2d(3, 4, 3), (3, 8)),
         (nn.Conv2d(3, 4, 9), (3, 8, 8)),
         (nn.ConvTranspose2d(3, 4, 3), (4, 8, 8)),
+        (nn.BatchNorm1d(3), (4,)),
+        (nn.BatchNorm2d(3), (4, 8, 8)),
+        (nn.BatchNorm2d(3, affine=False), (3, 8)),
         (nn.MaxPool2d(3), (3, 2, 2)),
         (nn.MaxPool2d(2, padding=2), (3, 4, 4)),
         (nn.Flatten(-4), (3, 4, 4)),

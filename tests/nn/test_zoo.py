@@ -1,20 +1,95 @@
-"""The zoo: every network builds, runs and says its size; LeNet-5 is the textbook's."""
+"""The zoo: every network builds, runs, compiles and has the published number of parameters."""
 
 import numpy as np
 import pytest
 
 from fastconv import nn
+from fastconv.nn import init
+
+#: parameters that training changes, for the classes the network was published with
+PARAMETERS = {
+    "lenet5": 61_706,
+    "convnetjs_cifar10": 22_466,
+    "alexnet": 61_100_840,
+    "vgg11": 132_863_336,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+    "googlenet": 6_624_904,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "mobilenet_v2": 3_504_872,
+    "efficientnet_lite0": 4_652_008,
+}
+#: keys of the state as the networks' best known weights have them
+KEYS = {
+    "alexnet": ["features.0.weight", "features.10.bias", "classifier.1.weight", "classifier.6.bias"],
+    "vgg16": ["features.28.weight", "classifier.0.weight", "classifier.6.bias"],
+    "googlenet": ["conv1.conv.weight", "inception3a.branch2.1.bn.running_var", "inception5b.branch4.1.conv.weight"],
+    "resnet18": ["conv1.weight", "layer2.0.downsample.1.num_batches_tracked", "layer4.1.bn2.bias", "fc.weight"],
+    "resnet50": ["layer1.0.conv3.weight", "layer1.0.downsample.0.weight", "layer4.2.bn3.running_mean", "fc.bias"],
+    "mobilenet_v2": ["features.0.0.weight", "features.1.conv.0.1.weight", "features.18.1.bias", "classifier.1.weight"],
+    "efficientnet_lite0": ["_conv_stem.weight", "_blocks.15._expand_conv.weight", "_bn1.running_var", "_fc.bias"],
+}
+SMALL = [network for network in nn.zoo.NETWORKS.values() if PARAMETERS[network.name] < 5e6]
+by_name = {"ids": lambda network: network.name}
 
 
-@pytest.mark.parametrize("network", nn.zoo.NETWORKS.values(), ids=lambda network: network.name)
-def test_every_network(network):
-    model = nn.zoo.build(network.name, seed=0)
-    x = np.random.default_rng(0).standard_normal((2, *network.input_shape)).astype(np.float32)
-    assert model(x).shape == (2, network.num_classes)
-    assert nn.summary(model, network.input_shape).parameters == model.parameter_count()
+def small_picture(network, batch=2):
+    """As large as the network needs; ImageNet's networks take less than 224 pixels."""
+    channels, height, width = network.input_shape
+    shape = (channels, min(height, 64), min(width, 96))
+    return np.random.default_rng(0).standard_normal((batch, *shape)).astype(np.float32)
+
+
+def test_every_network_has_its_count_here():
+    assert set(PARAMETERS) == set(nn.zoo.NETWORKS)
+
+
+@pytest.mark.parametrize("network", nn.zoo.NETWORKS.values(), **by_name)
+def test_parameters_and_shapes(network):
+    model = network.build(init.UNSET)
+    assert sum(parameter.data.size for parameter in model.parameters()) == PARAMETERS[network.name]
+    assert model.output_shape(network.input_shape) == (network.num_classes,)
+    figures = nn.summary(model, network.input_shape)
+    assert figures.parameters == model.parameter_count()
+    assert figures.operations == model.operations(network.input_shape)
     assert network.description
-    for a, b in zip(model.parameters(), nn.zoo.build(network.name, seed=0).parameters(), strict=True):
+    assert getattr(nn.zoo, network.name) is network.build
+    assert set(KEYS.get(network.name, ())) <= set(model.state_dict())
+
+
+@pytest.mark.parametrize("network", SMALL, **by_name)
+def test_seeds(network):
+    first, again, other = (nn.zoo.build(network.name, seed=seed) for seed in (0, 0, 1))
+    pairs = list(zip(first.parameters(), again.parameters(), other.parameters(), strict=True))
+    for a, b, _ in pairs:
         np.testing.assert_array_equal(a.data, b.data)
+    assert any((a.data != c.data).any() for a, _, c in pairs)
+    starts = [parameter.data.reshape(-1)[0] for name, parameter in first.named_parameters() if name.endswith("weight")]
+    drawn = [start for start in starts if start != 1]
+    assert len(set(drawn)) == len(drawn), "two layers start alike"
+
+
+@pytest.mark.parametrize("name", [*(network.name for network in SMALL), "resnet18", "googlenet"])
+def test_runs_trains_and_compiles(name):
+    network = nn.zoo.NETWORKS[name]
+    model, x = nn.zoo.build(name, num_classes=7), small_picture(network)
+    y = model(x)
+    assert y.shape == (2, 7)
+    np.testing.assert_allclose(model.compile(x.shape)(x), y, rtol=1e-3, atol=1e-3 * np.abs(y).max())
+    trained = model(x, training=True)
+    loss, gradient = nn.CrossEntropyLoss().with_gradient(trained, np.array([1, 2]))
+    model.backward(gradient, needs_input=False)
+    assert np.isfinite(loss)
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None and np.isfinite(parameter.grad).all(), key
+
+
+def test_googlenet_as_published():
+    assert nn.zoo.googlenet(init.UNSET, five_by_five=True).parameter_count() == 7_005_832
 
 
 def test_lenet5():

@@ -4,6 +4,7 @@ Each module checks its arguments once and calls the engine; `fastconv` re-export
 """
 
 from fastconv.functional.activation import relu, relu_backward
+from fastconv.functional.batch_norm import batch_norm, batch_norm_backward
 from fastconv.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward, conv3d, conv3d_backward
 from fastconv.functional.conv_transpose import (
     conv_transpose1d,
@@ -123,6 +124,8 @@ __all__ = [
     "avg_pool2d_backward",
     "avg_pool3d",
     "avg_pool3d_backward",
+    "batch_norm",
+    "batch_norm_backward",
     "conv1d",
     "conv1d_backward",
     "conv2d",

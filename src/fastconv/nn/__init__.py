@@ -1,7 +1,7 @@
 """Networks that train: layers, losses, optimisers, a trainer, summaries, checkpoints and a small zoo.
 
 Layers, their arguments and the keys of their state carry PyTorch's names. There is no tape: a layer keeps what its own
-backward needs, and `Sequential` calls the layers in order and then in reverse.
+backward needs, and `Graph` (or `Sequential`, a chain) calls the layers in order and then in reverse.
 
 Layers
     ``y = layer(x)`` infers and keeps nothing; ``layer(x, training=True)`` also keeps what ``dx = layer.backward(dy)``
@@ -52,7 +52,7 @@ from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predi
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
 from fastconv.nn.losses import CrossEntropyLoss, MSELoss
-from fastconv.nn.module import Module, Parameter
+from fastconv.nn.module import Buffer, Module, Parameter
 from fastconv.nn.optim import SGD, Adam
 from fastconv.nn.summary import Summary, summary
 from fastconv.nn.trainer import Callback, Trainer
@@ -61,6 +61,7 @@ __all__ = [
     *_layers,
     "SGD",
     "Adam",
+    "Buffer",
     "Callback",
     "Checkpoint",
     "CrossEntropyLoss",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.nn import init
-from fastconv.nn.layers import LAYERS, Sequential
+from fastconv.nn.layers import LAYERS, Graph, Sequential
 from fastconv.nn.module import Module
 
 __all__ = ["from_config"]
@@ -34,11 +34,8 @@ def from_config(config: Any) -> Module:
     if kind not in LAYERS:
         raise ValueError(f"layer type {kind!r} is unknown")
     layer_type = LAYERS[kind]
-    if layer_type is Sequential:
-        layers = config.get("layers")
-        if not isinstance(layers, list) or not all(isinstance(row, list) and len(row) == 2 for row in layers):
-            raise ValueError("a Sequential's layers must be a list of [name, description]")
-        return Sequential({str(name): from_config(layer) for name, layer in layers})
+    if layer_type in (Sequential, Graph):
+        return _network(layer_type, config)
     unknown = set(config) - {"type", *layer_type.ARGUMENTS}
     if unknown:
         raise ValueError(f"{kind} has no argument {sorted(unknown)}")
@@ -49,6 +46,19 @@ def from_config(config: Any) -> Module:
         return layer_type(**arguments)
     except (TypeError, MemoryError, OverflowError) as error:
         raise ValueError(f"{kind} cannot be built from {config!r}: {error}") from error
+
+
+def _network(kind: type[Graph], config: dict[str, Any]) -> Module:
+    rows = config.get("layers")
+    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 2 for row in rows):
+        raise ValueError(f"a {kind.__name__}'s layers must be a list of [name, description]")
+    if kind is Sequential:
+        return Sequential({str(name): from_config(layer) for name, layer, *_ in rows})
+    layers = {str(name): (from_config(layer), *sources) for name, layer, *sources in rows}
+    try:
+        return Graph(layers, inputs=_tuples(config.get("inputs")), outputs=_tuples(config.get("outputs")))
+    except TypeError as error:
+        raise ValueError(f"Graph cannot be built: {error}") from error
 
 
 def _tuples(value: Any) -> Any:

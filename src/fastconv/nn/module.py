@@ -1,17 +1,20 @@
-"""Parameter and Module: what every layer is made of.
+"""Parameter, Buffer and Module: what every layer is made of.
 
-A module keeps its parameters and sub-modules as plain attributes, in the order they were assigned; that order is the
-order of `Module.parameters` and of the state's keys.
+A module keeps its parameters, buffers and sub-modules as plain attributes, in the order they were assigned; that order
+is the order of `Module.parameters` and of the state's keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Module", "Parameter"]
+from fastconv.graph import Program
+from fastconv.nn.compiled import CompiledModel
+
+__all__ = ["Buffer", "Module", "Parameter"]
 
 
 class Parameter:
@@ -41,6 +44,18 @@ class Parameter:
         return f"Parameter(shape={self.data.shape}, dtype={self.data.dtype})"
 
 
+class Buffer:
+    """An array that belongs to the state of a layer and that no optimiser changes, such as a running mean."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"Buffer(shape={self.data.shape}, dtype={self.data.dtype})"
+
+
 class Module:
     """Base of layers and models.
 
@@ -59,6 +74,8 @@ class Module:
     FUSES_RELU: ClassVar[bool] = False
     #: whether backward takes rectified=True, the mask of a ReLU before the layer
     MASKS_RELU: ClassVar[bool] = False
+    #: whether forward takes a tuple of inputs, and backward returns one of gradients
+    MERGES: ClassVar[bool] = False
     #: the textbook's kind: CONV, RELU, POOL, FC, or another word for the rest
     KIND: ClassVar[str] = ""
 
@@ -66,22 +83,22 @@ class Module:
         self._saved: tuple | None = None
         self._kept: dict | None = None
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def __call__(self, x: Any, training: bool = False) -> Any:
         """The output for input `x`: `forward` under its short name."""
         return self.forward(x, training)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def forward(self, x: Any, training: bool = False) -> Any:
         """The output for input `x`; with `training`, also keep what `backward` needs."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
+    def backward(self, dy: Any, needs_input: bool = True) -> Any:
         """Gradient of the loss for the last training input, given the gradient `dy` for its output.
 
         Sets the gradients of the parameters on the way. Returns None where `needs_input` is false.
         """
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def output_shape(self, input_shape: Any) -> Any:
         """Shape of one output (no batch axis) for one input of `input_shape`."""
         return input_shape
 
@@ -92,6 +109,61 @@ class Module:
     def unused_input(self, input_shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         """Positions along each spatial axis that the layer never reads; empty where that cannot happen."""
         return ()
+
+    def flow(self, apply: Callable[[str, Module, Any], Any], x: Any, name: str = "") -> Any:
+        """Send any kind of value through the module: what ``apply(name, module, x)`` makes of it.
+
+        A network overrides this and sends values from layer to layer, so that shapes or figures take the same way
+        as arrays.
+        """
+        return apply(name, self, x)
+
+    def emit(self, program: Program, x: Any, name: str) -> Any:
+        """Add to a program what inference of this layer computes from the node, or tuple of nodes, `x`.
+
+        A layer that passes should see, because they fold or fuse it, overrides this; others are called as they are.
+        """
+        nodes = x if self.MERGES else (x,)
+        shapes = tuple(node.shape[1:] for node in nodes)
+        shape = self.output_shape(shapes if self.MERGES else shapes[0])
+
+        def forward(*arrays: np.ndarray) -> np.ndarray:
+            return self.forward(arrays if self.MERGES else arrays[0])
+
+        return program.add("call", nodes, name, function=forward, out=False, shape=(nodes[0].shape[0], *shape))
+
+    def compile(self, shape: Any, memory: str = "fast") -> CompiledModel:
+        """Make the model ready for inference: batch norms folded, epilogues fused, weights packed, memory planned.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs, with the batch axis; a tuple of shapes for a network of several inputs. Other sizes work too:
+            the first input of each compiles for it.
+        memory : {"fast", "lean"}
+            "fast" keeps transformed weights where they save time; "lean" keeps none that take more room than the
+            originals.
+
+        Returns
+        -------
+        CompiledModel
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit the model; the message names the layer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastconv import nn
+        >>> model = nn.zoo.build("lenet5").compile((1, 1, 28, 28))
+        >>> [node.name for node in model.program().nodes]
+        ['conv1', 'conv2', 'flatten', 'fc1', 'fc2', 'fc3']
+        >>> model(np.zeros((1, 1, 28, 28), np.float32)).shape
+        (1, 10)
+        """
+        return CompiledModel(self, shape, memory)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside this one."""
@@ -121,36 +193,47 @@ class Module:
         """How many numbers training changes."""
         return sum(parameter.data.size for parameter in self.parameters())
 
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """All parameters and buffers with the keys of their state, in order."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, (Parameter, Buffer)):
+                    yield f"{prefix}.{name}" if prefix else name, value
+
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameter values by key, as PyTorch names them."""
-        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+        """Copies of the values of all parameters and buffers by key, as PyTorch names them."""
+        return {name: entry.data.copy() for name, entry in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over parameter values; all keys and shapes must be those of `state_dict`.
+        """Take over the values of parameters and buffers; all keys and shapes must be those of `state_dict`.
 
         Raises
         ------
         TypeError
             If `state` is no mapping.
         ValueError
-            If a key is missing or unexpected, or a shape or dtype does not fit. Nothing is changed then.
+            If keys are missing or unexpected, or shapes or dtypes do not fit; all of them are named. Nothing is changed
+            then.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must map keys to arrays, got {type(state).__name__}")
-        parameters = dict(self.named_parameters())
-        missing = [name for name in parameters if name not in state]
-        unexpected = [name for name in state if name not in parameters]
+        entries = dict(self.named_state())
+        missing = [name for name in entries if name not in state]
+        unexpected = [name for name in state if name not in entries]
         if missing or unexpected:
             raise ValueError(f"state does not fit this model: missing keys {missing}, unexpected keys {unexpected}")
-        arrays = {name: np.asarray(state[name]) for name in parameters}
-        for name, parameter in parameters.items():
+        arrays = {name: np.asarray(state[name]) for name in entries}
+        wrong = []
+        for name, entry in entries.items():
             array = arrays[name]
-            if array.shape != parameter.data.shape:
-                raise ValueError(f"state[{name!r}] has shape {array.shape}, the model needs {parameter.data.shape}")
-            if array.dtype.kind != "f":
-                raise ValueError(f"state[{name!r}] has dtype {array.dtype}, the model needs {parameter.data.dtype}")
-        for name, parameter in parameters.items():
-            parameter.data[...] = arrays[name]
+            if array.shape != entry.data.shape:
+                wrong.append(f"state[{name!r}] has shape {array.shape}, the model needs {entry.data.shape}")
+            elif array.dtype.kind != entry.data.dtype.kind:
+                wrong.append(f"state[{name!r}] has dtype {array.dtype}, the model needs {entry.data.dtype}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        for name, entry in entries.items():
+            entry.data[...] = arrays[name]
 
     def config(self) -> dict[str, Any]:
         """What `from_config` needs to build this module again, as JSON can hold it."""

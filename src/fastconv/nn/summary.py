@@ -118,22 +118,19 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     """
     if not isinstance(input_shape, (tuple, list)) or not input_shape:
         raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of positive ints, without the batch axis")
-    shape = whole = tuple(canonical_integer("input_shape", n, 1) for n in input_shape)
-    rows = []
-    for name, layer in _leaves(model):
+    whole = tuple(canonical_integer("input_shape", n, 1) for n in input_shape)
+    rows: list[LayerSummary] = []
+
+    def visit(name: str, layer: Module, shape: Any) -> Any:
+        name = name or type(layer).__name__.lower()
         try:
-            row = _row(name, layer, shape)
+            rows.append(_row(name, layer, shape))
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from error
-        rows.append(row)
-        shape = row.output_shape
+        return rows[-1].output_shape
+
+    model.flow(visit, whole)
     return Summary(whole, rows, sum(row.parameters for row in rows), sum(row.operations for row in rows), _kinds())
-
-
-def _leaves(model: Module) -> list[tuple[str, Module]]:
-    """The layers in order; a model that is one layer goes by its type."""
-    found = [(name, module) for name, module in model.named_modules() if not any(True for _ in module.named_children())]
-    return [(name or type(layer).__name__.lower(), layer) for name, layer in found]
 
 
 def _row(name: str, layer: Module, shape: tuple[int, ...]) -> LayerSummary:
@@ -143,8 +140,8 @@ def _row(name: str, layer: Module, shape: tuple[int, ...]) -> LayerSummary:
         inputs, outputs = math.prod(shape), math.prod(output)
         bias = getattr(layer, "bias", None) is not None
         connected = outputs * (inputs + bias), outputs * (2 * inputs - 1 + bias)
-    axes = AXIS_NAMES.get(len(shape) - 1, ())
     unread = layer.unused_input(shape)
+    axes = AXIS_NAMES.get(len(unread), ())
     unused = {axis: places.tolist() for axis, places in zip(axes, unread, strict=True) if len(places)} if unread else {}
     return LayerSummary(
         name, type(layer).__name__, layer.KIND, shape, output, layer.parameter_count(), layer.hyperparameters(),

@@ -13,6 +13,7 @@ Examples
 
 from fastconv.reference.activation import dropout, relu, relu_backward
 from fastconv.reference.avg_pool import adaptive_avg_pool, adaptive_avg_pool_backward, avg_pool, avg_pool_backward
+from fastconv.reference.batch_norm import batch_norm, batch_norm_backward, channel_statistics
 from fastconv.reference.conv import conv
 from fastconv.reference.conv_backward import (
     conv_backward,
@@ -41,7 +42,10 @@ __all__ = [
     "adaptive_max_pool_backward",
     "avg_pool",
     "avg_pool_backward",
+    "batch_norm",
+    "batch_norm_backward",
     "border_index",
+    "channel_statistics",
     "conv",
     "conv_backward",
     "conv_backward_bias",

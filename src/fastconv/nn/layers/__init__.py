@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastconv.nn.layers.activation import ReLU
+from fastconv.nn.layers.activation import LeakyReLU, ReLU, ReLU6
 from fastconv.nn.layers.adaptive_pool import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -12,13 +12,16 @@ from fastconv.nn.layers.adaptive_pool import (
     AdaptiveMaxPool3d,
 )
 from fastconv.nn.layers.avg_pool import AvgPool1d, AvgPool2d, AvgPool3d
+from fastconv.nn.layers.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from fastconv.nn.layers.conv import Conv1d, Conv2d, Conv3d
 from fastconv.nn.layers.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastconv.nn.layers.dropout import Dropout
 from fastconv.nn.layers.flatten import Flatten, Unflatten
+from fastconv.nn.layers.graph import Graph
 from fastconv.nn.layers.linear import Linear
 from fastconv.nn.layers.lp_pool import LPPool1d, LPPool2d, LPPool3d
 from fastconv.nn.layers.max_pool import MaxPool1d, MaxPool2d, MaxPool3d
+from fastconv.nn.layers.merge import Add, Concat
 from fastconv.nn.layers.sequential import Sequential
 from fastconv.nn.layers.softmax import Softmax
 from fastconv.nn.module import Module
@@ -34,7 +37,9 @@ LAYERS: dict[str, type[Module]] = {
         LPPool1d, LPPool2d, LPPool3d,
         AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
         AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
-        ReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Sequential,
+        BatchNorm1d, BatchNorm2d, BatchNorm3d,
+        ReLU, ReLU6, LeakyReLU, Linear, Dropout, Flatten, Unflatten, Softmax, Add, Concat,
+        Sequential, Graph,
     )
 }  # fmt: skip
 

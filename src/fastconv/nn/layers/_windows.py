@@ -18,6 +18,7 @@ from fastconv.geometry import (
     resolve_padding,
     unused_input,
 )
+from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import channels_of, plain_padding, spatial_of, volume
 from fastconv.nn.module import Module
 
@@ -28,6 +29,8 @@ class WindowPool(Module):
     KIND = "POOL"
     #: name of the functional without its dimension, e.g. "max_pool"
     FUNCTION: ClassVar[str]
+    #: what passes see of it: a max-pool may be fused
+    OPERATION: ClassVar[str] = "call"
     ndim: int
 
     def __init__(
@@ -74,6 +77,23 @@ class WindowPool(Module):
         output = pool_output_size(size, self.kernel_size, self.stride, self.dilation, padding, ceil_mode=self.ceil_mode)
         check_windows(size, self.kernel_size, self.stride, self.dilation, padding, output)
         return size, output, padding, channels
+
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """A pool that writes where the program wants its result."""
+        shape = (x.shape[0], *self.output_shape(x.shape[1:]))
+
+        def pool(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+            return self._call(x, out=out, **self._options)
+
+        return program.add(
+            self.OPERATION, (x,), name, function=pool, out=True, shape=shape, halves=self._halves(x.shape[1:])
+        )
+
+    def _halves(self, input_shape: tuple[int, ...]) -> bool:
+        """Whether the windows are 2x2, side by side, without padding."""
+        size, _, padding, _ = self._geometry(input_shape)
+        plain = self.kernel_size == self.stride == (2,) * self.ndim and self.dilation == (1,) * self.ndim
+        return plain and not np.any(padding) and not (self.ceil_mode and any(extent % 2 for extent in size))
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """floor((m + 2p - k)/s) + 1 per axis (ceil with `ceil_mode`); the depth is unchanged."""

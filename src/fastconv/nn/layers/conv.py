@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.geometry import canonical_padding, conv_output_size, resolve_padding, unused_input
+from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import channels_of, spatial_of
 from fastconv.nn.layers._filters import FilterLayer
 
@@ -61,6 +62,14 @@ class _Conv(FilterLayer):
     def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         positional = (self.stride, self.padding, self.dilation, self.groups)
         return positional, {"layout": self.layout, "border": PADDING_MODES[self.padding_mode]}
+
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """A convolution, which what follows may be fused into."""
+        self.output_shape(x.shape[1:])
+        options = {key: getattr(self, key) for key in ("stride", "padding", "dilation", "groups", "layout")}
+        bias = None if self.bias is None else self.bias.data
+        border = PADDING_MODES[self.padding_mode]
+        return program.add("conv", (x,), name, weight=self.weight.data, bias=bias, border=border, **options)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """floor((m + 2p - k)/s) + 1 per axis; the depth is the number of filters."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv import functional as F
 from fastconv._arguments import number
+from fastconv.graph import Node, Program
 from fastconv.nn.module import Module
 
 __all__ = ["Dropout"]
@@ -50,6 +51,10 @@ class Dropout(Module):
         y, mask = F.dropout(x, self.p, self.rng)
         self._saved = (mask,)
         return y
+
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """Nothing: inference passes on."""
+        return x
 
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
         """`dy` where the element was kept, scaled alike."""

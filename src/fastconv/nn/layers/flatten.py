@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional as F
+from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import axis, positive
 from fastconv.nn.module import Module
 
@@ -59,6 +60,10 @@ class Flatten(Module):
         (shape,) = self._take_saved()
         return F.flatten_backward(dy, shape) if needs_input else None
 
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """The same numbers in another shape."""
+        return program.add("reshape", (x,), name, shape=(x.shape[0], *self.output_shape(x.shape[1:])))
+
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The merged axes become their product."""
         return self._flat(np.broadcast_to(np.int8(0), (1, *input_shape))).shape[1:]
@@ -109,6 +114,10 @@ class Unflatten(Module):
         """`dy` in the shape of the input."""
         (shape,) = self._take_saved()
         return dy.reshape(shape) if needs_input else None
+
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """The same numbers in another shape."""
+        return program.add("reshape", (x,), name, shape=(x.shape[0], *self.output_shape(x.shape[1:])))
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The axis in its parts."""

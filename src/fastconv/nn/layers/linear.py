@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional as F
+from fastconv.graph import Node, Program
 from fastconv.nn import init
 from fastconv.nn.layers._arguments import float_type, needed_gradients, positive
 from fastconv.nn.module import Module, Parameter
@@ -91,6 +92,12 @@ class Linear(Module):
         if needs_input:
             self._keep_buffer(("dx", x.shape), dx)
         return dx
+
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """A matrix product, which what follows may be fused into."""
+        self.output_shape(x.shape[1:])
+        bias = None if self.bias is None else self.bias.data
+        return program.add("linear", (x,), name, weight=self.weight.data, bias=bias)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The last axis becomes `out_features`."""

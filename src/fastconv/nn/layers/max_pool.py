@@ -17,6 +17,7 @@ class _MaxPool(WindowPool):
     """The largest element of each window; see `MaxPool2d`."""
 
     FUNCTION = "max_pool"
+    OPERATION = "max_pool"
     MASKS_RELU = True
     ARGUMENTS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "layout")
     HYPERPARAMETERS = ("kernel_size", "stride", "padding", "dilation")

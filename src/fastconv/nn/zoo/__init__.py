@@ -1,4 +1,8 @@
-"""Networks by name. Adding one is a file with its `Network` and a line in the table."""
+"""Networks, each by its function and by name. Adding one is a file with its `Network` and a line in the table.
+
+``zoo.resnet50(rng=0, input_shape=(3, 224, 224), num_classes=1000)`` builds one; `rng` is a seed or a Generator that the
+weights are drawn from. `build` makes one by its name.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,33 @@ import numpy as np
 
 from fastconv.geometry import canonical_integer
 from fastconv.nn.layers import Sequential
-from fastconv.nn.zoo import lenet5
+from fastconv.nn.zoo.alexnet import NETWORK as ALEXNET
+from fastconv.nn.zoo.alexnet import alexnet
+from fastconv.nn.zoo.convnetjs import NETWORK as CONVNETJS
+from fastconv.nn.zoo.convnetjs import convnetjs_cifar10
+from fastconv.nn.zoo.efficientnet_lite import NETWORK as EFFICIENTNET_LITE0
+from fastconv.nn.zoo.efficientnet_lite import efficientnet_lite0
+from fastconv.nn.zoo.googlenet import NETWORK as GOOGLENET
+from fastconv.nn.zoo.googlenet import googlenet
+from fastconv.nn.zoo.lenet5 import NETWORK as LENET5
+from fastconv.nn.zoo.lenet5 import lenet5
+from fastconv.nn.zoo.mobilenet_v2 import NETWORK as MOBILENET_V2
+from fastconv.nn.zoo.mobilenet_v2 import mobilenet_v2
 from fastconv.nn.zoo.network import Network
+from fastconv.nn.zoo.resnet import NETWORKS as RESNETS
+from fastconv.nn.zoo.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from fastconv.nn.zoo.vgg import NETWORKS as VGGS
+from fastconv.nn.zoo.vgg import vgg11, vgg16, vgg19
 
-__all__ = ["NETWORKS", "Network", "build"]
+__all__ = [
+    "NETWORKS", "Network", "alexnet", "build", "convnetjs_cifar10", "efficientnet_lite0", "googlenet", "lenet5",
+    "mobilenet_v2", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg11", "vgg16", "vgg19",
+]  # fmt: skip
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (
-        lenet5.NETWORK,
-    )
-}  # fmt: skip
+    for network in (LENET5, CONVNETJS, ALEXNET, *VGGS, GOOGLENET, *RESNETS, MOBILENET_V2, EFFICIENTNET_LITE0)
+}
 
 
 def build(

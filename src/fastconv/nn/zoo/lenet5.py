@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fastconv.nn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from fastconv.nn.zoo.blocks import Rng, generator
 from fastconv.nn.zoo.network import Network
 
 __all__ = ["NETWORK", "lenet5"]
 
 
-def lenet5(rng: np.random.Generator, input_shape: tuple[int, ...] = (1, 28, 28), num_classes: int = 10) -> Sequential:
+def lenet5(rng: Rng = 0, input_shape: tuple[int, ...] = (1, 28, 28), num_classes: int = 10) -> Sequential:
     """Build LeNet-5 for pictures of `input_shape`, from 12x12 pixels up, and `num_classes` classes."""
+    rng = generator(rng)
     features = {
         "conv1": Conv2d(input_shape[0], 6, 5, padding=2, rng=rng),
         "relu1": ReLU(),

@@ -1,0 +1,109 @@
+"""Executable: a program after its passes, with packed weights and one arena, that runs on arrays."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.graph.memory import ALIGNMENT, plan_arena
+from fastconv.graph.operations import OPERATIONS, Run
+from fastconv.graph.passes import PASSES
+from fastconv.graph.program import Program
+
+__all__ = ["Executable"]
+
+
+class _Step(NamedTuple):
+    """What runs, on which slots, and the array it writes to; None for views, and for outputs, made anew each time."""
+
+    run: Run
+    sources: tuple[int, ...]
+    slot: int
+    out: np.ndarray | None
+    view: bool
+    shape: tuple[int, ...]
+
+
+class Executable:
+    """A program made ready to run; `program` is changed by the passes.
+
+    Parameters
+    ----------
+    program : Program
+    memory : {"fast", "lean"}
+        Whether convolutions may keep weights that take more room than the originals.
+
+    Attributes
+    ----------
+    arena_bytes : int
+        Memory of all results between inputs and outputs.
+    packed_bytes : int
+        Memory of all weights, in the order in which they are read.
+    """
+
+    def __init__(self, program: Program, memory: str = "fast") -> None:
+        if memory not in ("fast", "lean"):
+            raise ValueError(f'memory (={memory!r}) must be "fast" or "lean"')
+        for run_pass in PASSES:
+            run_pass(program)
+            program.drop_idle()
+        self.program = program
+        arena = plan_arena(program)
+        self.arena_bytes = arena.size
+        raw = np.empty(arena.size + ALIGNMENT, np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        self._arena = raw[start : start + arena.size]
+        slots = {node: index for index, node in enumerate(program.inputs)}
+        self._steps = []
+        for node in program.nodes:
+            row = OPERATIONS[node.operation]
+            slots[node] = len(slots)
+            out = None
+            if node in arena.offsets:
+                offset = arena.offsets[node]
+                size = math.prod(node.shape) * program.dtype.itemsize
+                out = self._arena[offset : offset + size].view(program.dtype).reshape(node.shape)
+            sources = tuple(slots[taken] for taken in node.inputs)
+            self._steps.append(_Step(row.prepare(node, memory), sources, slots[node], out, row.view, node.shape))
+        self.packed_bytes = sum(node.attributes.get("packed_bytes", 0) for node in program.nodes)
+        self._results = tuple(slots[node] for node in program.outputs)
+        self._slots = len(slots)
+        self._lock = threading.Lock()
+
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The program's outputs for its inputs, which must have the shapes and the type that the program says.
+
+        Threads that share an executable wait for each other: there is one arena.
+        """
+        values: list[Any] = [None] * self._slots
+        values[: len(inputs)] = self._checked(inputs)
+        with self._lock:
+            for run, sources, slot, out, view, shape in self._steps:
+                taken = [values[source] for source in sources]
+                if view:
+                    values[slot] = run(taken, None)
+                else:
+                    values[slot] = np.empty(shape, self.program.dtype) if out is None else out
+                    run(taken, values[slot])
+            return tuple(values[slot] for slot in self._results)
+
+    def _checked(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        nodes = self.program.inputs
+        if len(inputs) != len(nodes):
+            raise ValueError(f"this program takes {len(nodes)} inputs, got {len(inputs)}")
+        arrays = []
+        for node, value in zip(nodes, inputs, strict=True):
+            array = np.asarray(value)
+            if array.dtype != self.program.dtype:
+                raise TypeError(
+                    f"{node.name} is {array.dtype} but the network was compiled for {self.program.dtype}: "
+                    f"cast it with .astype(np.{self.program.dtype})"
+                )
+            if array.shape != node.shape:
+                raise ValueError(f"{node.name} has shape {array.shape}, but the network was compiled for {node.shape}")
+            arrays.append(np.ascontiguousarray(array))
+        return arrays

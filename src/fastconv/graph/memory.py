@@ -1,0 +1,68 @@
+"""Where the results of a program's nodes lie: one arena, in which results that are never alive together share bytes.
+
+Greedy by size: the largest result first, each at the lowest place that is free during its whole life (Pisarchyk and
+Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from fastconv.graph.node import Node
+from fastconv.graph.operations import OPERATIONS
+from fastconv.graph.program import Program
+
+__all__ = ["Arena", "plan_arena"]
+
+ALIGNMENT = 64  # bytes
+
+
+class Arena(NamedTuple):
+    """The arena's size, and where each result begins in it, both in bytes; what lies elsewhere is not in `offsets`."""
+
+    size: int
+    offsets: dict[Node, int]
+
+
+class _Life(NamedTuple):
+    """Bytes that a result takes, from the step that makes it to the last that reads it."""
+
+    node: Node
+    size: int
+    first: int
+    last: int
+
+
+def plan_arena(program: Program) -> Arena:
+    """Places for all results but views and the program's outputs, which the caller keeps."""
+    offsets: dict[Node, int] = {}
+    placed: list[tuple[int, _Life]] = []
+    for life in sorted(_lives(program), key=lambda life: -life.size):
+        place = 0
+        for offset, other in sorted(placed, key=lambda entry: entry[0]):
+            if other.last < life.first or life.last < other.first:
+                continue
+            if offset - place >= life.size:
+                break
+            place = max(place, offset + other.size)
+        placed.append((place, life))
+        offsets[life.node] = place
+    return Arena(max((offset + life.size for offset, life in placed), default=0), offsets)
+
+
+def _lives(program: Program) -> list[_Life]:
+    owner: dict[Node, Node] = {}
+    last: dict[Node, int] = {}
+    for step, node in enumerate(program.nodes):
+        owner[node] = owner.get(node.inputs[0], node.inputs[0]) if OPERATIONS[node.operation].view else node
+        for taken in node.inputs:
+            last[owner.get(taken, taken)] = step
+        last.setdefault(owner[node], step)
+    kept = {owner.get(output, output) for output in program.outputs}
+    lives = []
+    for step, node in enumerate(program.nodes):
+        if owner[node] is node and node not in kept:
+            size = -(-math.prod(node.shape) * program.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+            lives.append(_Life(node, size, step, last[node]))
+    return lives

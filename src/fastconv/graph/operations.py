@@ -1,0 +1,128 @@
+"""The operations of a program: for each the shape of its result, and how it is made ready to run.
+
+``shape(node)`` gives the result's shape. ``prepare(node, memory)`` returns ``run(inputs, out)``, which fills `out`; a
+view returns instead the array that its result is, and takes no memory of its own. Weights that it packs, or keeps, it
+leaves in ``node.attributes["packed_bytes"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv import functional as F
+from fastconv import geometry
+from fastconv.functional.activation import activate
+from fastconv.graph.node import Node
+
+__all__ = ["OPERATIONS", "Operation", "Run"]
+
+Run = Callable[[Sequence[np.ndarray], Any], Any]
+
+
+class Operation(NamedTuple):
+    """A row of the table."""
+
+    shape: Callable[[Node], Sequence[int]]
+    prepare: Callable[[Node, str], Run]
+    view: bool = False
+
+
+def _spatial(shape: Sequence[int], layout: str) -> tuple[int, ...]:
+    return tuple(shape[1:-1] if layout.endswith("C") else shape[2:])
+
+
+def _volume(batch: int, channels: int, spatial: Sequence[int], layout: str) -> tuple[int, ...]:
+    return (batch, *spatial, channels) if layout.endswith("C") else (batch, channels, *spatial)
+
+
+def _conv_shape(node: Node) -> Sequence[int]:
+    """Attributes: weight, bias, stride, padding, dilation, groups, layout, border; activation, pool, residual later.
+
+    A residual is the second input.
+    """
+    options, x = node.attributes, node.inputs[0]
+    weight, layout = options["weight"], options["layout"]
+    spatial, kernel = _spatial(x.shape, layout), weight.shape[2:]
+    padding = geometry.canonical_padding("padding", options["padding"], len(kernel))
+    resolved = geometry.resolve_padding(padding, spatial, kernel, options["stride"], options["dilation"])
+    size = geometry.conv_output_size(spatial, kernel, options["stride"], options["dilation"], resolved)
+    if options.get("pool"):
+        size = tuple(extent // 2 for extent in size)
+    return _volume(x.shape[0], weight.shape[0], size, layout)
+
+
+def _prepare_conv(node: Node, memory: str) -> Run:
+    options = dict(node.attributes)
+    weight = options.pop("weight")
+    make = getattr(F, f"prepare_conv{weight.ndim - 2}d")
+    shape = node.inputs[0].shape
+    operation = make(shape, weight, residual=len(node.inputs) > 1, **options)
+    if memory == "lean" and operation.packed_bytes > 1.25 * weight.nbytes:
+        operation = make(shape, weight, residual=len(node.inputs) > 1, accuracy="strict", **options)
+    node.attributes["packed_bytes"] = operation.packed_bytes
+    if len(node.inputs) > 1:
+        return lambda inputs, out: operation(inputs[0], residual=inputs[1], out=out)
+    return lambda inputs, out: operation(inputs[0], out=out)
+
+
+def _prepare_linear(node: Node, memory: str) -> Run:
+    options = node.attributes
+    weight, bias = options["weight"].copy(), options["bias"]
+    bias = None if bias is None else bias.copy()
+    activation = options.get("activation")
+    options["packed_bytes"] = weight.nbytes
+    return lambda inputs, out: F.linear(inputs[0], weight, bias, activation=activation, out=out)
+
+
+def _prepare_call(node: Node, memory: str) -> Run:
+    """Attributes: function(*inputs) -> array; shape; out: whether function takes out=."""
+    function = node.attributes["function"]
+    if node.attributes["out"]:
+        return lambda inputs, out: function(*inputs, out=out)
+    return lambda inputs, out: np.copyto(out, function(*inputs))
+
+
+def _prepare_scale(node: Node, memory: str) -> Run:
+    """y = x * scale + shift, both given in a shape that fits x."""
+    scale, shift = node.attributes["scale"], node.attributes["shift"]
+
+    def run(inputs: Sequence[np.ndarray], out: np.ndarray) -> None:
+        np.add(np.multiply(inputs[0], scale, out=out), shift, out=out)
+
+    return run
+
+
+def _concat_shape(node: Node) -> Sequence[int]:
+    axis, first = node.attributes["axis"], list(node.inputs[0].shape)
+    first[axis] = sum(taken.shape[axis] for taken in node.inputs)
+    return first
+
+
+def _same(node: Node) -> Sequence[int]:
+    return node.inputs[0].shape
+
+
+def _stated(node: Node) -> Sequence[int]:
+    return node.attributes["shape"]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "conv": Operation(_conv_shape, _prepare_conv),
+    "linear": Operation(lambda node: (*node.inputs[0].shape[:-1], len(node.attributes["weight"])), _prepare_linear),
+    "max_pool": Operation(_stated, _prepare_call),
+    "scale": Operation(_same, _prepare_scale),
+    "activation": Operation(
+        _same, lambda node, memory: lambda inputs, out: activate(inputs[0], node.attributes["activation"], out=out)
+    ),
+    "add": Operation(_same, lambda node, memory: lambda inputs, out: np.add(inputs[0], inputs[1], out=out)),
+    "concat": Operation(
+        _concat_shape, lambda node, memory: lambda inputs, out: np.concatenate(inputs, node.attributes["axis"], out=out)
+    ),
+    "call": Operation(_stated, _prepare_call),
+    "reshape": Operation(
+        _stated, lambda node, memory: lambda inputs, out: inputs[0].reshape(node.attributes["shape"]), view=True
+    ),
+}

@@ -1,0 +1,27 @@
+"""Folds y = x * scale + shift, what batch normalization is once it is trained, into the weights of the layer before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.graph.program import Program
+
+__all__ = ["fold_scale"]
+
+
+def fold_scale(program: Program) -> None:
+    """act(conv(x, w) + b) is left alone; conv(x, w) + b becomes conv(x, w * scale) + (b * scale + shift)."""
+    for node in list(program.nodes):
+        if node.operation != "scale":
+            continue
+        [source] = node.inputs
+        if source.operation not in ("conv", "linear") or program.only_reader(source) is not node:
+            continue
+        options = source.attributes
+        if options.get("activation") or options.get("pool") or len(source.inputs) > 1:
+            continue
+        scale, shift = (np.ravel(node.attributes[name]) for name in ("scale", "shift"))
+        weight, bias = options["weight"], options["bias"]
+        options["weight"] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+        options["bias"] = shift if bias is None else bias * scale + shift
+        program.replace(node, source)

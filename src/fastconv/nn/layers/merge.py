@@ -1,0 +1,131 @@
+"""Layers that merge the outputs of several others: Add, Concat."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv.graph import Node, Program
+from fastconv.nn.layers._arguments import axis
+from fastconv.nn.module import Module
+
+__all__ = ["Add", "Concat"]
+
+
+class Add(Module):
+    """The sum of two or more inputs of one shape, as where a residual connection ends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> nn.Add()((np.array([1.0, 2.0]), np.array([10.0, 20.0])))
+    array([11., 22.])
+    """
+
+    KIND = "ADD"
+    MERGES = True
+
+    def forward(self, x: Any, training: bool = False) -> np.ndarray:
+        """The sum, added from the first input on."""
+        self.output_shape(tuple(part.shape for part in x))
+        out = self._kept_buffer(x[0].shape) if training else None
+        y = np.add(x[0], x[1], out=out) if len(x) > 1 else np.array(x[0])
+        for part in x[2:]:
+            np.add(y, part, out=y)
+        if training:
+            self._saved = (len(x),)
+            self._keep_buffer(x[0].shape, y)
+        return y
+
+    def backward(self, dy: np.ndarray, needs_input: bool = True) -> tuple[np.ndarray, ...] | None:
+        """`dy` itself for each input."""
+        (count,) = self._take_saved()
+        return (dy,) * count if needs_input else None
+
+    def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
+        """Sums of two at a time, of which a convolution before may take one in."""
+        self.output_shape(tuple(node.shape[1:] for node in x))
+        total = x[0]
+        for part in x[1:]:
+            total = program.add("add", (total, part), name)
+        return total
+
+    def output_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """That of the inputs."""
+        first = input_shape[0]
+        for shape in input_shape:
+            if shape != first:
+                raise ValueError(f"inputs of one shape can be added, got {first} and {shape}")
+        return first
+
+    def operations(self, input_shape: Any) -> int:
+        """An addition per element for every input but the first."""
+        return (len(input_shape) - 1) * math.prod(self.output_shape(input_shape))
+
+
+class Concat(Module):
+    """The inputs behind each other along one axis, the channels where it is not given.
+
+    Parameters
+    ----------
+    dim : int
+        Counted with the batch axis, as in PyTorch's `cat`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> nn.Concat()((np.zeros((1, 3, 4, 4)), np.zeros((1, 5, 4, 4)))).shape
+    (1, 8, 4, 4)
+    """
+
+    KIND = "CONCAT"
+    ARGUMENTS = ("dim",)
+    MERGES = True
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = axis("dim", dim)
+        if self.dim == 0:
+            raise ValueError("dim (=0) would join pictures of a batch; start at 1 or later")
+
+    def forward(self, x: Any, training: bool = False) -> np.ndarray:
+        """The joined array."""
+        shapes = tuple(part.shape for part in x)
+        shape = self._joined(shapes)
+        out = self._kept_buffer(shape) if training else None
+        y = np.concatenate(x, axis=self.dim, out=np.empty(shape, x[0].dtype) if out is None else out)
+        if training:
+            self._saved = (shapes,)
+            self._keep_buffer(shape, y)
+        return y
+
+    def backward(self, dy: np.ndarray, needs_input: bool = True) -> tuple[np.ndarray, ...] | None:
+        """The part of `dy` that belongs to each input."""
+        (shapes,) = self._take_saved()
+        if not needs_input:
+            return None
+        ends = np.cumsum([shape[self.dim] for shape in shapes])
+        return tuple(np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=self.dim))
+
+    def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
+        """The inputs, copied behind each other."""
+        self.output_shape(tuple(node.shape[1:] for node in x))
+        return program.add("concat", x, name, axis=self.dim)
+
+    def output_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """The sizes along `dim` are added; all others must agree."""
+        return self._joined(tuple((1, *shape) for shape in input_shape))[1:]
+
+    def _joined(self, shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+        ndim = len(shapes[0])
+        dim = self.dim + ndim if self.dim < 0 else self.dim
+        if not 0 < dim < ndim:
+            raise ValueError(f"dim (={self.dim}) is no axis of an input of shape {shapes[0][1:]}")
+        for shape in shapes:
+            if len(shape) != ndim or (*shape[:dim], *shape[dim + 1 :]) != (*shapes[0][:dim], *shapes[0][dim + 1 :]):
+                raise ValueError(f"inputs that differ along axis {dim} only can be joined, got {shapes[0]} and {shape}")
+        return (*shapes[0][:dim], sum(shape[dim] for shape in shapes), *shapes[0][dim + 1 :])

@@ -1,0 +1,118 @@
+"""Executable and its arena: results that live together never overlap, outputs belong to the caller, clear errors."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from fastconv.graph import Executable, Program
+from fastconv.graph.memory import ALIGNMENT, plan_arena
+
+SHAPE = (2, 3, 4)
+
+
+def function(program, *inputs, shape=SHAPE, change=np.sin):
+    def call(*arrays):
+        return change(sum(array.sum() for array in arrays)) + np.arange(np.prod(shape), dtype=float).reshape(shape)
+
+    return program.add("call", inputs, function=call, out=False, shape=shape)
+
+
+def random_program(seed):
+    """Nodes of random sizes that read random nodes before them; some are views, some are outputs."""
+    rng = np.random.default_rng(seed)
+    program = Program(np.float64)
+    nodes = [program.input(SHAPE), program.input((5,), "b")]
+    for _ in range(30):
+        inputs = [nodes[index] for index in rng.integers(max(0, len(nodes) - 6), len(nodes), rng.integers(1, 4))]
+        if rng.random() < 0.2:
+            node = program.add("reshape", inputs[:1], shape=(int(np.prod(inputs[0].shape)),))
+        else:
+            node = function(program, *inputs, shape=tuple(rng.integers(1, 9, rng.integers(1, 4))))
+        nodes.append(node)
+    program.outputs = [nodes[-1], *(nodes[index] for index in sorted(set(rng.integers(2, 31, 2))))]
+    return program
+
+
+def naive(program, *inputs):
+    values = dict(zip(program.inputs, inputs, strict=True))
+    for node in program.nodes:
+        taken = [values[source] for source in node.inputs]
+        values[node] = (
+            taken[0].reshape(node.shape) if node.operation == "reshape" else node.attributes["function"](*taken)
+        )
+    return [values[output] for output in program.outputs]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_programs(seed):
+    inputs = [np.random.default_rng(seed + run).standard_normal(shape) for run, shape in enumerate((SHAPE, (5,)))]
+    expected = naive(random_program(seed), *inputs)
+    executable = Executable(random_program(seed))
+    first = executable(*inputs)
+    kept = [result.copy() for result in first]
+    executable(*(2 * x for x in inputs))
+    for result, copy, wanted in zip(first, kept, expected, strict=True):
+        np.testing.assert_array_equal(result, wanted)
+        np.testing.assert_array_equal(result, copy)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_places_of_one_time_do_not_overlap(seed):
+    program = random_program(seed)
+    program.drop_idle()
+    arena = plan_arena(program)
+    step = {node: index for index, node in enumerate(program.nodes)}
+
+    def last(node):
+        readers = program.readers(node)
+        views = [last(reader) for reader in readers if reader.operation == "reshape"]
+        return max([step[node], *(step[reader] for reader in readers), *views])
+
+    spans = [(offset, offset + int(np.prod(n.shape)) * 8, step[n], last(n)) for n, offset in arena.offsets.items()]
+    for index, (start, end, born, dead) in enumerate(spans):
+        assert start % ALIGNMENT == 0 and end <= arena.size
+        for other_start, other_end, other_born, other_dead in spans[:index]:
+            assert end <= other_start or other_end <= start or dead < other_born or other_dead < born
+
+
+def test_a_chain_needs_two_places_only():
+    program = Program(np.float64)
+    node = program.input(SHAPE)
+    for _ in range(10):
+        node = function(program, node, shape=(64,))
+    program.outputs = [node]
+    assert Executable(program).arena_bytes == 2 * 64 * 8
+
+
+def test_threads_wait_for_each_other():
+    executable = Executable(random_program(3))
+    inputs = [[np.full(SHAPE, float(value)), np.ones(5)] for value in range(4)]
+    expected = [executable(*given) for given in inputs]
+    wrong = []
+
+    def work(index):
+        for _ in range(50):
+            found = executable(*inputs[index])
+            if any((a != b).any() for a, b in zip(found, expected[index], strict=True)):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_bad_arguments():
+    program = random_program(0)
+    with pytest.raises(ValueError, match=r"memory \(='huge'\)"):
+        Executable(program, "huge")
+    executable = Executable(program)
+    with pytest.raises(ValueError, match="takes 2 inputs, got 1"):
+        executable(np.zeros(SHAPE))
+    with pytest.raises(ValueError, match=r"b has shape \(6,\), but the network was compiled for \(5,\)"):
+        executable(np.zeros(SHAPE), np.zeros(6))
+    with pytest.raises(TypeError, match="float32 but the network was compiled for float64"):
+        executable(np.zeros(SHAPE, np.float32), np.zeros(5))

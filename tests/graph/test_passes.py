@@ -1,0 +1,162 @@
+"""Each pass changes what it should, leaves alone what it must, and never changes results."""
+
+import numpy as np
+import pytest
+
+from fastconv.graph import Executable, Program
+from fastconv.graph.passes import PASSES
+
+
+def array(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def conv(program, x, channels=4, name="conv", seed=0, **options):
+    common = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1, "layout": "NCHW", "border": "zeros"}
+    weight = array(channels, x.shape[1], 3, 3, seed=seed)
+    bias = options.pop("bias", array(channels, seed=seed + 1))
+    return program.add("conv", (x,), name, weight=weight, bias=bias, **{**common, **options})
+
+
+def scale(program, x, seed=7):
+    channels = x.shape[1]
+    return program.add(
+        "scale", (x,), scale=array(channels, 1, 1, seed=seed), shift=array(channels, 1, 1, seed=seed + 1)
+    )
+
+
+def relu(program, x):
+    return program.add("activation", (x,), activation="relu")
+
+
+def halve(program, x, halves=True):
+    shape = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+
+    def pool(x, out):
+        np.copyto(out, x[:, :, : shape[2] * 2, : shape[3] * 2].reshape(*shape[:3], 2, shape[3], 2).max(axis=(3, 5)))
+
+    return program.add("max_pool", (x,), function=pool, out=True, shape=shape, halves=halves)
+
+
+def folded(program, x):
+    return scale(program, conv(program, x))
+
+
+def folded_without_bias(program, x):
+    return scale(program, conv(program, x, bias=None))
+
+
+def folded_linear(program, x):
+    y = program.add("reshape", (x,), shape=(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]))
+    y = program.add("linear", (y,), weight=array(5, y.shape[1]), bias=array(5))
+    return program.add("scale", (y,), scale=array(5, seed=3), shift=array(5, seed=4))
+
+
+def rectified(program, x):
+    return relu(program, conv(program, x))
+
+
+def residual(program, x):
+    first = conv(program, x, x.shape[1], "first")
+    return relu(program, program.add("add", (conv(program, first, x.shape[1], "second", seed=5), x)))
+
+
+def two_convolutions(program, x):
+    return program.add("add", (conv(program, x, 4, "first"), conv(program, x, 4, "second", seed=5)))
+
+
+def pooled(program, x):
+    return halve(program, relu(program, scale(program, conv(program, x, 16))))
+
+
+#: what is built, and the operations that remain
+FUSED = {
+    "folded": (folded, ["conv"]),
+    "folded-without-bias": (folded_without_bias, ["conv"]),
+    "folded-linear": (folded_linear, ["reshape", "linear"]),
+    "rectified": (rectified, ["conv"]),
+    "residual": (residual, ["conv", "conv"]),
+    "two-convolutions": (two_convolutions, ["conv", "conv"]),
+    "pooled": (pooled, ["conv"]),
+}
+
+
+def scaled_after_relu(program, x):
+    return scale(program, relu(program, conv(program, x)))
+
+
+def read_twice(program, x):
+    y = conv(program, x)
+    return program.add("concat", (relu(program, y), scale(program, y)), axis=1)
+
+
+def added_to_itself(program, x):
+    y = conv(program, x)
+    return program.add("add", (y, y))
+
+
+def added_after_relu(program, x):
+    return program.add("add", (relu(program, conv(program, x, x.shape[1])), x))
+
+
+def other_windows(program, x):
+    return halve(program, conv(program, x, 16), halves=False)
+
+
+def residual_then_pooled(program, x):
+    return halve(program, program.add("add", (conv(program, x, x.shape[1]), x)))
+
+
+#: what is built, and the operations that must remain
+LEFT_ALONE = {
+    "scaled-after-relu": (scaled_after_relu, ["conv", "scale"]),
+    "read-twice": (read_twice, ["conv", "activation", "scale", "concat"]),
+    "added-to-itself": (added_to_itself, ["conv", "add"]),
+    "added-after-relu": (added_after_relu, ["conv", "add"]),
+    "other-windows": (other_windows, ["conv", "max_pool"]),
+    "residual-then-pooled": (residual_then_pooled, ["conv", "max_pool"]),
+}
+
+
+def build(make, keep_first=False):
+    program = Program(np.float64)
+    x = program.input((2, 4, 8, 8))
+    program.outputs = [make(program, x)]
+    if keep_first:
+        program.outputs.append(program.nodes[0])
+    return program
+
+
+def run_unfused(program, x, monkeypatch):
+    monkeypatch.setattr("fastconv.graph.executor.PASSES", ())
+    results = Executable(program)(x)
+    monkeypatch.undo()
+    return results
+
+
+@pytest.mark.parametrize(("make", "left"), [*FUSED.values(), *LEFT_ALONE.values()], ids=[*FUSED, *LEFT_ALONE])
+def test_what_is_fused_and_what_is_not(make, left, monkeypatch):
+    x = array(2, 4, 8, 8, seed=11)
+    [expected] = run_unfused(build(make), x, monkeypatch)
+    executable = Executable(build(make))
+    assert [node.operation for node in executable.program.nodes] == left
+    np.testing.assert_allclose(executable(x)[0], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("make", [make for make, _ in FUSED.values() if make is not folded_linear])
+def test_an_output_of_the_program_is_never_fused_away(make, monkeypatch):
+    x = array(2, 4, 8, 8, seed=11)
+    expected = run_unfused(build(make, keep_first=True), x, monkeypatch)
+    for a, b in zip(Executable(build(make, keep_first=True))(x), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_idle_nodes_go():
+    program = build(rectified)
+    conv(program, program.inputs[0], name="idle")
+    assert [node.name for node in Executable(program).program.nodes] == ["conv"]
+
+
+def test_the_pass_list_is_what_runs(monkeypatch):
+    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:1])
+    assert [node.operation for node in Executable(build(pooled)).program.nodes] == ["conv", "activation", "max_pool"]

@@ -1,0 +1,102 @@
+"""compile(): what runs then gives what the model gives, for any layer, shape, batch and network."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastconv import nn
+
+
+def sibling(name):
+    """Another file of these tests, whose tables serve here too."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"compiled_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LAYERS = sibling("test_layers").CASES
+GRAPHS = sibling("test_graph").NETWORKS
+
+
+def listed(y):
+    return list(y) if isinstance(y, tuple) else [y]
+
+
+def types(case):
+    """A model's type is that of its parameters; without any it is float32."""
+    return [np.float32, np.float64] if nn.layers.LAYERS[case.type].PARAMETERS else [np.float32]
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(case, dtype) for case in LAYERS for dtype in types(case)],
+    ids=lambda value: getattr(value, "id", None) or value.__name__,
+)
+def test_every_layer(case, dtype):
+    layer, x = case.make(dtype), case.input(dtype)
+    model = nn.Sequential({"layer": layer, "relu": nn.ReLU()})
+    compiled = model.compile(x.shape)
+    found = compiled(x)
+    assert found.dtype == dtype
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(found, model(x), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("make", "shapes"), GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize("memory", ["fast", "lean"])
+def test_graphs_and_ragged_batches(make, shapes, memory):
+    model = make()
+    compiled = model.compile(tuple((3, *shape) for shape in shapes) if len(shapes) > 1 else (3, *shapes[0]), memory)
+    for batch in (3, 1, 3, 2):
+        parts = tuple(np.random.default_rng(batch).standard_normal((batch, *shape)) for shape in shapes)
+        x = parts if len(parts) > 1 else parts[0]
+        for a, b in zip(listed(compiled(x)), listed(model(x)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_other_picture_sizes_and_the_last_four_kept():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, rng=0), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    compiled = model.compile((1, 3, 16, 16))
+    for size in (16, 20, 9, 30, 12, 16):
+        x = np.random.default_rng(size).standard_normal((1, 3, size, size + 1), np.float32)
+        np.testing.assert_allclose(compiled(x), model(x), rtol=1e-5, atol=1e-5)
+    assert len(compiled._executables) == 4
+
+
+def test_weights_are_those_of_the_moment():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3, rng=1))
+    x = np.random.default_rng(0).standard_normal((2, 1, 4, 4), np.float32)
+    compiled = model.compile(x.shape)
+    before = compiled(x)
+    for parameter in model.parameters():
+        parameter.data += 1
+    np.testing.assert_array_equal(compiled(x), before)
+    assert not np.allclose(model(x), before)
+
+
+def test_lean_keeps_no_larger_weights():
+    model = nn.Sequential({"conv": nn.Conv2d(64, 64, 3, padding=1, rng=0)})
+    x = np.random.default_rng(0).standard_normal((1, 64, 56, 56), np.float32)
+    fast, lean = model.compile(x.shape), model.compile(x.shape, memory="lean")
+    np.testing.assert_allclose(fast(x), lean(x), rtol=1e-3, atol=1e-4)
+    assert lean.packed_bytes <= 1.25 * model["conv"].weight.data.nbytes < fast.packed_bytes
+
+
+def test_bad_arguments():
+    model = nn.Sequential({"conv": nn.Conv2d(3, 8, 3, rng=0)})
+    with pytest.raises(ValueError, match=r"shape \(=224\).*batch axis"):
+        model.compile(224)
+    with pytest.raises(ValueError, match="layer 'conv'"):
+        model.compile((1, 4, 8, 8))
+    with pytest.raises(ValueError, match="layer 'conv'"):
+        model.compile((1, 3, 8, 8))(np.zeros((1, 3, 2, 2), np.float32))
+    with pytest.raises(TypeError, match="float64 but the network was compiled for float32"):
+        model.compile((1, 3, 8, 8))(np.zeros((1, 3, 8, 8)))
+    with pytest.raises(ValueError, match=r"memory \(='small'\)"):
+        model.compile((1, 3, 8, 8), memory="small")
+    with pytest.raises(ValueError, match=r"takes 2 inputs \(a, b\), got 1 shapes"):
+        GRAPHS["branches"][0]().compile((1, 2, 4, 4))

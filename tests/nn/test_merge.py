@@ -1,0 +1,68 @@
+"""Add and Concat: values, gradients, shapes; what does not fit together."""
+
+import numpy as np
+import pytest
+
+from fastconv import nn
+
+
+def parts(*shapes):
+    return tuple(np.random.default_rng(seed).standard_normal(shape) for seed, shape in enumerate(shapes))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_add(count):
+    layer, xs = nn.Add(), parts(*[(2, 3, 4)] * count)
+    y = layer(xs, training=True)
+    np.testing.assert_allclose(y, sum(xs), rtol=1e-15)
+    assert all(not np.shares_memory(y, x) for x in xs)
+    dy = np.cos(y)
+    gradients = layer.backward(dy)
+    assert len(gradients) == count
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, dy)
+    assert layer.operations(tuple(x.shape[1:] for x in xs)) == (count - 1) * 12
+
+
+@pytest.mark.parametrize(("dim", "shapes"), [(1, [(2, 3, 4), (2, 1, 4)]), (-1, [(2, 3, 4), (2, 3, 1), (2, 3, 2)])])
+def test_concat(dim, shapes):
+    layer, xs = nn.Concat(dim), parts(*shapes)
+    y = layer(xs, training=True)
+    np.testing.assert_array_equal(y, np.concatenate(xs, axis=dim))
+    assert layer.output_shape(tuple(shape[1:] for shape in shapes)) == y.shape[1:]
+    gradients = layer.backward(y)
+    for gradient, x in zip(gradients, xs, strict=True):
+        np.testing.assert_array_equal(gradient, x)
+        assert gradient.flags.c_contiguous
+
+
+@pytest.mark.parametrize("layer", [nn.Add(), nn.Concat()], ids=repr)
+def test_backward_may_be_skipped_and_needs_a_forward(layer):
+    xs = parts((1, 2), (1, 2))
+    layer(xs, training=True)
+    assert layer.backward(layer(xs), needs_input=False) is None
+    with pytest.raises(RuntimeError, match="training=True"):
+        layer.backward(xs[0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "match"),
+    [
+        (nn.Add(), ((3, 4), (3, 5)), r"one shape can be added, got .*\(1, 3, 4\)|\(3, 4\)"),
+        (nn.Concat(), ((3, 4), (3, 5)), "axis 1 only"),
+        (nn.Concat(), ((3, 4), (3,)), "axis 1 only"),
+        (nn.Concat(3), ((3, 4), (3, 4)), r"dim \(=3\)"),
+    ],
+)
+def test_inputs_that_do_not_fit(layer, shapes, match):
+    with pytest.raises(ValueError, match=match):
+        layer.output_shape(shapes)
+    with pytest.raises(ValueError, match=match):
+        layer(parts(*((1, *shape) for shape in shapes)))
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match=r"dim \(=0\)"):
+        nn.Concat(0)
+    with pytest.raises(TypeError, match="dim"):
+        nn.Concat("C")
