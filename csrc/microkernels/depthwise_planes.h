@@ -91,8 +91,8 @@ FC_INLINE void plane_load(const int stride, const int xr, const int edge, const 
             v[0][x] = vhold(a);
         } else {
             const vec b = edge ? vload_cut(at + VLANES, window[l * 2 + 1]) : vload(at + VLANES);
-            v[0][x] = vmixeven(a, b);
-            v[1][x] = vmixodd(a, b);
+            v[0][x] = vsplit_even(a, b);
+            v[1][x] = vsplit_odd(a, b);
         }
     }
 }
@@ -174,7 +174,7 @@ FC_INLINE void plane_tile(const int k, const int stride, const int rows, const i
 #pragma GCC unroll 4
     for (int m = 0; m < rows; ++m) {
 #pragma GCC unroll 2
-        for (int x = 0; x < xr; ++x) sum[m][x] = vadd(stride == 1 ? sum[m][x] : vunmix(sum[m][x]), s->bias);
+        for (int x = 0; x < xr; ++x) sum[m][x] = vadd(stride == 1 ? sum[m][x] : vjoin(sum[m][x]), s->bias);
     }
     if (s->more) {
 #pragma GCC unroll 4

@@ -4,7 +4,6 @@
  *   vnan                  lanes that hold a NaN
  *   vor vand vandnot      a | b, a & b, a & ~b of masks
  *   veven vodd            elements 0, 2, 4 ... and 1, 3, 5 ... of the two vectors one after the other
- *   vmixeven vmixodd      the same in an order of the ISA's own: veven(a, b) = vunmix(vmixeven(a, b))
  *   vziplow vziphigh      a0 b0 a1 b1 ...: the first and the second vector of it
  *   vafter vbefore        a1 a2 ... b0, and the last element of a, b0 b1 ...
  *   vsplit_even vsplit_odd, vjoin_low vjoin_high, vsplit_before vsplit_after
@@ -140,15 +139,14 @@ static inline vmask vand(vmask a, vmask b) { return FC_MM(and)(a, b); }
 static inline vmask vandnot(vmask a, vmask b) { return FC_MM(andnot)(b, a); }
 /* Shuffles stay within 128-bit halves; one permutation of 64-bit quarters or of halves puts the result in order. */
 #if FC_F64
-static inline vec vmixeven(vec a, vec b) { return _mm256_unpacklo_pd(a, b); }
-static inline vec vmixodd(vec a, vec b) { return _mm256_unpackhi_pd(a, b); }
-static inline vec vunmix(vec a) { return _mm256_permute4x64_pd(a, 0xD8); }
+static inline vec veven(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xD8); }
+static inline vec vodd(vec a, vec b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xD8); }
 static inline vec vafter(vec a, vec b) { return _mm256_shuffle_pd(a, _mm256_permute2f128_pd(a, b, 0x21), 5); }
 static inline vec vbefore(vec a, vec b) { return _mm256_shuffle_pd(_mm256_permute2f128_pd(a, b, 0x21), b, 5); }
 #else
-static inline vec vmixeven(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0x88); }
-static inline vec vmixodd(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0xDD); }
-static inline vec vunmix(vec a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8)); }
+static inline vec fc_quarters(vec a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8)); }
+static inline vec veven(vec a, vec b) { return fc_quarters(_mm256_shuffle_ps(a, b, 0x88)); }
+static inline vec vodd(vec a, vec b) { return fc_quarters(_mm256_shuffle_ps(a, b, 0xDD)); }
 static inline __m256i fc_halves_between(vec a, vec b) {
     return _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
 }
@@ -159,8 +157,6 @@ static inline vec vbefore(vec a, vec b) {
     return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(b), fc_halves_between(a, b), 12));
 }
 #endif
-static inline vec veven(vec a, vec b) { return vunmix(vmixeven(a, b)); }
-static inline vec vodd(vec a, vec b) { return vunmix(vmixodd(a, b)); }
 static inline vec vziplow(vec a, vec b) {
     return FC_MM(permute2f128)(FC_MM(unpacklo)(a, b), FC_MM(unpackhi)(a, b), 0x20);
 }
@@ -386,12 +382,6 @@ static inline __attribute__((always_inline)) void vtranspose(vec *v) {
 }
 #else
 static inline __attribute__((always_inline)) void vtranspose(vec *v) { fc_interleave(v, VLANES); }
-#endif
-
-#if !defined(FC_ISA_avx2)
-static inline vec vmixeven(vec a, vec b) { return veven(a, b); }
-static inline vec vmixodd(vec a, vec b) { return vodd(a, b); }
-static inline vec vunmix(vec a) { return a; }
 #endif
 
 static inline void vprefetch(const real *p) { __builtin_prefetch(p, 0, 3); }
