@@ -21,9 +21,10 @@
 #include "microkernels/winograd.h"
 #include "microkernels/winograd_weights.h"
 
-#include "microkernels/depthwise_plane_sums.h"
 #include "microkernels/depthwise_planes.h"
 #include "microkernels/depthwise_spread.h"
+
+#include "microkernels/depthwise_plane_sums.h"
 
 #include "microkernels/leave.h"
 
