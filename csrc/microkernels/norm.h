@@ -22,6 +22,7 @@ static void FC_NAME(fc_norm_plane_moments)(const fc_norm_rows *at, const void *x
     for (int64_t r = 0; r < at->rows; ++r, x += at->stride) {
         int64_t i = 0;
         for (; i + FC_NORM_UNROLL * VLANES <= at->count; i += FC_NORM_UNROLL * VLANES)
+#pragma GCC unroll 4
             for (int u = 0; u < FC_NORM_UNROLL; ++u) sum[u] = vadd(sum[u], vload(x + i + u * VLANES));
         for (; i + VLANES <= at->count; i += VLANES) sum[0] = vadd(sum[0], vload(x + i));
         if (rest) sum[1] = vadd(sum[1], vload_part(x + i, rest));
@@ -29,11 +30,13 @@ static void FC_NAME(fc_norm_plane_moments)(const fc_norm_rows *at, const void *x
     const real middle = (real)((double)vsum(vadd(vadd(sum[0], sum[1]), vadd(sum[2], sum[3]))) / count);
     const vec m = vbroadcast(middle);
     vec dot[FC_NORM_UNROLL];
+#pragma GCC unroll 4
     for (int u = 0; u < FC_NORM_UNROLL; ++u) sum[u] = dot[u] = vzero();
     x = x_;
     for (int64_t r = 0; r < at->rows; ++r, x += at->stride) {
         int64_t i = 0;
         for (; i + FC_NORM_UNROLL * VLANES <= at->count; i += FC_NORM_UNROLL * VLANES)
+#pragma GCC unroll 4
             for (int u = 0; u < FC_NORM_UNROLL; ++u) {
                 const vec d = vsub(vload(x + i + u * VLANES), m);
                 sum[u] = vadd(sum[u], d), dot[u] = vfma(d, d, dot[u]);
@@ -58,11 +61,14 @@ static inline __attribute__((always_inline)) void fc_norm_column_moments(const i
     const double count = (double)at->rows;
     vec sum[FC_NORM_UNROLL], dot[FC_NORM_UNROLL], m[FC_NORM_UNROLL];
     real middle[FC_NORM_UNROLL * VLANES], sums[FC_NORM_UNROLL * VLANES], dots[FC_NORM_UNROLL * VLANES];
+#pragma GCC unroll 4
     for (int u = 0; u < vectors; ++u) sum[u] = vzero();
     const real *x = x_;
     for (int64_t r = 0; r < at->rows; ++r, x += at->stride)
+#pragma GCC unroll 4
         for (int u = 0; u < vectors; ++u)
             sum[u] = vadd(sum[u], vectors > 1 ? vload(x + u * VLANES) : vload_part(x, lanes));
+#pragma GCC unroll 4
     for (int u = 0; u < vectors; ++u) {
         m[u] = vmul(sum[u], vbroadcast((real)(1 / count)));
         vstore(middle + u * VLANES, m[u]);
@@ -70,10 +76,12 @@ static inline __attribute__((always_inline)) void fc_norm_column_moments(const i
     }
     x = x_;
     for (int64_t r = 0; r < at->rows; ++r, x += at->stride)
+#pragma GCC unroll 4
         for (int u = 0; u < vectors; ++u) {
             const vec d = vsub(vectors > 1 ? vload(x + u * VLANES) : vload_part(x, lanes), m[u]);
             sum[u] = vadd(sum[u], d), dot[u] = vfma(d, d, dot[u]);
         }
+#pragma GCC unroll 4
     for (int u = 0; u < vectors; ++u) vstore(sums + u * VLANES, sum[u]), vstore(dots + u * VLANES, dot[u]);
     for (int c = 0; c < (vectors > 1 ? vectors * VLANES : lanes); ++c)
         fc_norm_join(before, count, middle[c], sums[c], dots[c], mean + c, squares + c);
@@ -157,6 +165,7 @@ static inline __attribute__((always_inline)) void fc_norm_row_sums(const fc_acti
         int64_t e = r * at->stride;
         const int64_t end = e + at->count;
         for (; e + 2 * VLANES <= end; e += 2 * VLANES)
+#pragma GCC unroll 2
             for (int u = 0; u < 2; ++u) {
                 const vec d = fc_norm_through(kind, slope, y, dy, e + u * VLANES, VLANES);
                 s[u] = vadd(s[u], d), t[u] = vfma(d, vsub(vload(x + e + u * VLANES), mean), t[u]);
@@ -185,16 +194,19 @@ fc_norm_column_sums(const int vectors, const fc_activation kind, int64_t c, int 
     const vec slope = vbroadcast((real)by->parameter);
     vec s[FC_NORM_UNROLL], t[FC_NORM_UNROLL], m[FC_NORM_UNROLL];
     real sums[FC_NORM_UNROLL * VLANES], dots[FC_NORM_UNROLL * VLANES];
+#pragma GCC unroll 4
     for (int u = 0; u < vectors; ++u) {
         m[u] = fc_norm_load((const real *)by->mean + c + u * VLANES, lanes);
         s[u] = t[u] = vzero();
     }
     for (int64_t r = 0; r < at->rows; ++r)
+#pragma GCC unroll 4
         for (int u = 0; u < vectors; ++u) {
             const int64_t e = r * at->stride + c + u * VLANES;
             const vec d = fc_norm_through(kind, slope, y, dy, e, lanes);
             s[u] = vadd(s[u], d), t[u] = vfma(d, vsub(fc_norm_load(x + e, lanes), m[u]), t[u]);
         }
+#pragma GCC unroll 4
     for (int u = 0; u < vectors; ++u) vstore(sums + u * VLANES, s[u]), vstore(dots + u * VLANES, t[u]);
     for (int i = 0; i < (vectors > 1 ? vectors * VLANES : lanes); ++i) sum[c + i] += sums[i], dot[c + i] += dots[i];
 }

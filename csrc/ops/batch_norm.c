@@ -14,6 +14,7 @@
 
 enum {
     PIECE_BYTES = 1 << 14, /* a piece of a plane, or of pixels that are written: half of L1 */
+    PIECE_VECTORS = 512,   /* of a plane, so that sums of narrow vectors are short too */
     ROWS = 256,            /* pixels whose columns are summed in one go, so that rounding stays small, */
     ROWS_BYTES = 1 << 18,  /* and fewer of many channels, which stay in L2, but at least */
     LEAST_ROWS = 64,
@@ -211,7 +212,7 @@ static void cut(job *j) {
     const fc_norm_desc *d = j->desc;
     const int64_t element = (int64_t)j->kernels->element;
     j->way = d->channels_last || d->points == 1 ? FC_NORM_PIXELS : FC_NORM_PLANES;
-    j->piece = PIECE_BYTES / element;
+    j->piece = fc_min(PIECE_BYTES / element, (int64_t)PIECE_VECTORS * j->kernels->lanes);
     if (j->way == FC_NORM_PIXELS) {
         j->units = d->n * d->points, j->unit = 1;
         j->rows = fc_max(LEAST_ROWS, fc_min(ROWS, ROWS_BYTES / element / d->channels));
