@@ -111,6 +111,7 @@ def test_lenet5_for_other_pictures():
         ({"name": "lenet6"}, r"network \(='lenet6'\) must be one of .*lenet5"),
         ({"name": "lenet5", "input_shape": (28, 28)}, "input_shape"),
         ({"name": "lenet5", "input_shape": (1, 4, 4)}, r"lenet5 cannot be built for input_shape \(=\(1, 4, 4\)\)"),
+        ({"name": "vgg11", "input_shape": (3, 28, 28)}, "vgg11 cannot be built for input_shape"),
         ({"name": "lenet5", "input_shape": 28}, r"input_shape \(=28\)"),
         ({"name": "lenet5", "num_classes": 0}, "num_classes"),
         ({"name": ["lenet5"]}, "network"),

@@ -83,7 +83,9 @@ def build(
     shape = tuple(canonical_integer("input_shape", size, 1) for size in shape)
     classes = canonical_integer("num_classes", network.num_classes if num_classes is None else num_classes, 1)
     try:
-        return network.build(np.random.default_rng(seed), input_shape=shape, num_classes=classes)
+        model = network.build(np.random.default_rng(seed), input_shape=shape, num_classes=classes)
+        model.output_shape(shape)
+        return model
     except ValueError as error:
         raise ValueError(
             f"{name} cannot be built for input_shape (={shape}), num_classes (={classes}): {error}"
