@@ -18,7 +18,7 @@ KERNELS = re.compile(r"fc_(outer|corr|product|stencil|dot)_")
 ISAS = ("sse2", "avx2", "avx512")
 # Without a fused multiply-add the products of twelve sums and more need a seventeenth register: one is loaded again for
 # every twelve multiply-adds. The set is built for size.
-EXCUSED = {"sse2": re.compile(r"_4x3_|_sweep_4_|outer_row_1_|stencil_4_")}
+EXCUSED = {"sse2": re.compile(r"_4x3_|_dot_3x4_|_sweep_4_|outer_row_1_|stencil_4_")}
 
 HEAD = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
