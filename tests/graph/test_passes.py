@@ -35,7 +35,7 @@ def halve(program, x, halves=True):
     def pool(x, out):
         np.copyto(out, x[:, :, : shape[2] * 2, : shape[3] * 2].reshape(*shape[:3], 2, shape[3], 2).max(axis=(3, 5)))
 
-    return program.add("max_pool", (x,), function=pool, out=True, shape=shape, halves=halves)
+    return program.add("max_pool", (x,), function=pool, out=True, shape=shape, halves=halves, layout="NCHW")
 
 
 def folded(program, x):

@@ -78,6 +78,39 @@ def test_weights_are_those_of_the_moment():
     assert not np.allclose(model(x), before)
 
 
+def norm(layer, seed=0):
+    """A batch norm whose statistics and weights differ from channel to channel."""
+    rng = np.random.default_rng(seed)
+    for entry in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+        entry.data[...] = rng.uniform(0.5, 2, entry.data.shape)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ([nn.Linear(5, 4, rng=0), norm(nn.BatchNorm1d(4))], (2, 4, 5)),
+        ([nn.Linear(5, 4, rng=0), norm(nn.BatchNorm1d(3))], (2, 3, 5)),
+        ([nn.Conv2d(3, 6, 3, padding=1, layout="NHWC", rng=0), norm(nn.BatchNorm2d(6))], (2, 6, 6, 3)),
+        ([nn.Conv2d(3, 6, 3, padding=1, rng=0), nn.MaxPool2d(2, layout="NHWC")], (2, 3, 6, 6)),
+    ],
+    ids=["linear-rows", "linear-other-rows", "norm-of-rows", "pool-over-channels"],
+)
+def test_layers_that_see_other_axes_are_not_fused(layers, shape):
+    model = nn.Sequential(*layers)
+    x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    np.testing.assert_allclose(model.compile(shape)(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_layers_that_are_called_keep_their_weights_too():
+    layer = nn.ConvTranspose2d(2, 3, 3, rng=0)
+    x = np.random.default_rng(0).standard_normal((1, 2, 4, 4), np.float32)
+    compiled = layer.compile(x.shape)
+    before = compiled(x)
+    layer.weight.data *= 2
+    np.testing.assert_array_equal(compiled(x), before)
+
+
 def test_lean_keeps_no_larger_weights():
     model = nn.Sequential({"conv": nn.Conv2d(64, 64, 3, padding=1, rng=0)})
     x = np.random.default_rng(0).standard_normal((1, 64, 56, 56), np.float32)

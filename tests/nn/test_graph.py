@@ -211,3 +211,20 @@ def test_bad_description_is_one_error():
     for change in ({"layers": 3}, {"inputs": "x"}, {"outputs": ["nothing"]}, {"layers": [["a"]]}):
         with pytest.raises(ValueError):
             nn.from_config(json.loads(json.dumps({**config, **change})))
+
+
+def test_a_missing_gradient_is_named():
+    model, xs = branches(), inputs([(2, 4, 4), (1, 4, 4)])
+    ys = model(tuple(xs), training=True)
+    with pytest.raises(ValueError, match="None for the output 'relu'"):
+        model.backward((ys[0], None, ys[2]))
+
+
+def test_a_graph_in_a_chain_is_one_layer_of_it():
+    head = nn.Graph(
+        {"flat": nn.Flatten(), "fc": nn.Linear(8, 2, rng=0), "conv": (nn.Conv2d(2, 3, 1, rng=0), "input")},
+        outputs=("fc", "conv"),
+    )
+    y, z = nn.Sequential(head)(picture(1, 2, 2, 2).astype(np.float32))
+    assert (y.shape, z.shape) == ((1, 2), (1, 3, 2, 2))
+    assert nn.Sequential({"input": nn.ReLU()})(np.ones(2)).shape == (2,)

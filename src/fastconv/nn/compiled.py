@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class CompiledModel:
         self._memory = memory
         types = (entry.data.dtype for _, entry in model.named_state() if entry.data.dtype.kind == "f")
         self._dtype = next(types, np.dtype(np.float32))
+        self._lock = threading.Lock()
         self._executables: OrderedDict[Any, Executable] = OrderedDict()
         several = isinstance(shape, (tuple, list)) and any(isinstance(part, (tuple, list)) for part in shape)
         self._executable(tuple(_shape(part) for part in (shape if several else (shape,))))
@@ -43,26 +45,32 @@ class CompiledModel:
 
     def program(self, *shapes: tuple[int, ...]) -> Program:
         """The program for inputs of these shapes after its passes: ``str()`` lists what runs."""
-        return self._executable(shapes or next(reversed(self._executables))).program
+        found = self._executable(tuple(_shape(shape) for shape in shapes)) if shapes else self._latest()
+        return found.program
 
     @property
     def arena_bytes(self) -> int:
         """Memory of all results between inputs and outputs, for the shapes that were used last."""
-        return next(reversed(self._executables.values())).arena_bytes
+        return self._latest().arena_bytes
 
     @property
     def packed_bytes(self) -> int:
         """Memory of all weights in the order in which they are read, for the shapes that were used last."""
-        return next(reversed(self._executables.values())).packed_bytes
+        return self._latest().packed_bytes
 
     def _executable(self, shapes: tuple[tuple[int, ...], ...]) -> Executable:
-        found = self._executables.get(shapes)
-        if found is None:
-            found = self._executables[shapes] = Executable(self._trace(shapes), self._memory)
-            if len(self._executables) > KEPT:
-                self._executables.popitem(last=False)
-        self._executables.move_to_end(shapes)
-        return found
+        with self._lock:
+            found = self._executables.get(shapes)
+            if found is None:
+                found = self._executables[shapes] = Executable(self._trace(shapes), self._memory)
+                if len(self._executables) > KEPT:
+                    self._executables.popitem(last=False)
+            self._executables.move_to_end(shapes)
+            return found
+
+    def _latest(self) -> Executable:
+        with self._lock:
+            return next(reversed(self._executables.values()))
 
     def _trace(self, shapes: tuple[tuple[int, ...], ...]) -> Program:
         program = Program(self._dtype)

@@ -6,6 +6,7 @@ is the order of `Module.parameters` and of the state's keys.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -127,8 +128,13 @@ class Module:
         shapes = tuple(node.shape[1:] for node in nodes)
         shape = self.output_shape(shapes if self.MERGES else shapes[0])
 
+        layer = self
+        if any(True for _ in self.named_state()):
+            layer = copy.deepcopy(self)
+            layer.reuse_buffers(False)
+
         def forward(*arrays: np.ndarray) -> np.ndarray:
-            return self.forward(arrays if self.MERGES else arrays[0])
+            return layer.forward(arrays if layer.MERGES else arrays[0])
 
         return program.add("call", nodes, name, function=forward, out=False, shape=(nodes[0].shape[0], *shape))
 

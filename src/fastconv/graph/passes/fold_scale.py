@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.graph.node import Node
 from fastconv.graph.program import Program
 
 __all__ = ["fold_scale"]
@@ -20,8 +21,19 @@ def fold_scale(program: Program) -> None:
         options = source.attributes
         if options.get("activation") or options.get("pool") or len(source.inputs) > 1:
             continue
+        if not (_by_channel(source, node.attributes["scale"]) and _by_channel(source, node.attributes["shift"])):
+            continue
         scale, shift = (np.ravel(node.attributes[name]) for name in ("scale", "shift"))
         weight, bias = options["weight"], options["bias"]
         options["weight"] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
         options["bias"] = shift if bias is None else bias * scale + shift
         program.replace(node, source)
+
+
+def _by_channel(source: Node, values: np.ndarray) -> bool:
+    """Whether `values` has one entry for each output of `source`, on the axis where its outputs lie."""
+    ndim = len(source.shape)
+    last = source.operation == "linear" or source.attributes["layout"].endswith("C")
+    wanted = [1] * ndim
+    wanted[-1 if last else 1] = len(source.attributes["weight"])
+    return (1,) * (ndim - values.ndim) + values.shape == tuple(wanted)

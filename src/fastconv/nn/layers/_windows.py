@@ -85,9 +85,8 @@ class WindowPool(Module):
         def pool(x: np.ndarray, out: np.ndarray) -> np.ndarray:
             return self._call(x, out=out, **self._options)
 
-        return program.add(
-            self.OPERATION, (x,), name, function=pool, out=True, shape=shape, halves=self._halves(x.shape[1:])
-        )
+        options = {"function": pool, "out": True, "halves": self._halves(x.shape[1:]), "layout": self.layout}
+        return program.add(self.OPERATION, (x,), name, shape=shape, **options)
 
     def _halves(self, input_shape: tuple[int, ...]) -> bool:
         """Whether the windows are 2x2, side by side, without padding."""

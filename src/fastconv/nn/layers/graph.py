@@ -181,6 +181,10 @@ class Graph(Module):
         self._take_saved()
         needed = self._needed(needs_input)
         gradients: list[Any] = [None] * self._slots
+        if len(self._results) > 1:
+            missing = [name for name, gradient in zip(self.outputs, dy, strict=True) if gradient is None]
+            if missing:
+                raise ValueError(f"dy holds None for the output {missing[0]!r}: give zeros where there is no gradient")
         for slot, gradient in zip(self._results, dy if len(self._results) > 1 else (dy,), strict=True):
             self._add_gradient(gradients, slot, gradient)
         for _, layer, sources, slot, _, options in reversed(self._steps):

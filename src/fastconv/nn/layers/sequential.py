@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastconv.nn.layers.flatten import Unflatten
@@ -47,12 +47,12 @@ class Sequential(Graph):
         for name, layer in named.items():
             if isinstance(layer, tuple):
                 raise TypeError(f"layer {name!r} must be a Module, got {layer!r}: a Graph takes tuples")
-        super().__init__(named)
+        super().__init__(named, inputs=("x.input" if "input" in named else "input",))
         self._check_order()
 
     def _check_order(self) -> None:
         connected = None
-        for name, layer in self.named_modules():
+        for name, layer in _chain(self):
             if layer.KIND == "FC":
                 connected = name
             elif isinstance(layer, Unflatten) and len(layer.unflattened_size) > 1:
@@ -69,3 +69,13 @@ class Sequential(Graph):
 
     def __getitem__(self, key: int | str) -> Module:
         return list(self)[key] if isinstance(key, int) else super().__getitem__(key)
+
+
+def _chain(network: Sequential, prefix: str = "") -> Iterator[tuple[str, Module]]:
+    """The layers in the order in which values pass them; another graph within is no chain and counts as one layer."""
+    for key, layer in network.named_children():
+        name = f"{prefix}.{key}" if prefix else key
+        if isinstance(layer, Sequential):
+            yield from _chain(layer, name)
+        else:
+            yield name, layer
