@@ -171,6 +171,14 @@ def test_summary_walks_the_graph():
     assert "8x4x6" in str(found)
 
 
+def test_summary_of_several_inputs():
+    found = nn.summary(branches(), ((2, 4, 4), (1, 4, 4)))
+    assert found.parameters == branches().parameter_count()
+    assert "2x4x4, 1x4x4" in str(found)
+    with pytest.raises(TypeError, match="input_shape"):
+        nn.summary(branches(), (2, (1, 4)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
@@ -211,6 +219,19 @@ def test_bad_description_is_one_error():
     for change in ({"layers": 3}, {"inputs": "x"}, {"outputs": ["nothing"]}, {"layers": [["a"]]}):
         with pytest.raises(ValueError):
             nn.from_config(json.loads(json.dumps({**config, **change})))
+
+
+def test_graphs_of_several_outputs_end_a_network():
+    parts = nn.Graph({"a": nn.ReLU(), "b": (nn.ReLU(), "input")}, outputs=("a", "b"))
+    with pytest.raises(ValueError, match="layer 'sum' takes 'parts', which has several outputs"):
+        nn.Graph({"parts": parts, "sum": nn.Add()})
+    assert len(nn.Graph({"parts": parts})(np.ones((1, 2)))) == 2
+
+
+def test_descriptions_name_each_layer_once():
+    config = nn.Sequential(nn.ReLU()).config()
+    with pytest.raises(ValueError, match="different names"):
+        nn.from_config({**config, "layers": config["layers"] * 2})
 
 
 def test_a_missing_gradient_is_named():

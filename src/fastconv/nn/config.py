@@ -52,6 +52,8 @@ def _network(kind: type[Graph], config: dict[str, Any]) -> Module:
     rows = config.get("layers")
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) >= 2 for row in rows):
         raise ValueError(f"a {kind.__name__}'s layers must be a list of [name, description]")
+    if len({str(row[0]) for row in rows}) < len(rows):
+        raise ValueError(f"a {kind.__name__}'s layers must have different names")
     if kind is Sequential:
         return Sequential({str(name): from_config(layer) for name, layer, *_ in rows})
     layers = {str(name): (from_config(layer), *sources) for name, layer, *sources in rows}

@@ -87,15 +87,16 @@ class Summary:
         return "\n".join(lines)
 
 
-def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
+def summary(model: Module, input_shape: Any) -> Summary:
     """Figures of a network for one input.
 
     Parameters
     ----------
     model : Module
-        A `Sequential`, or a single layer.
+        A `Sequential`, a `Graph`, or a single layer.
     input_shape : tuple of int
-        Of one input, without the batch axis: (channels, height, width) for NCHW.
+        Of one input, without the batch axis: (channels, height, width) for NCHW; a tuple of shapes for a network of
+        several inputs.
 
     Returns
     -------
@@ -118,7 +119,8 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     """
     if not isinstance(input_shape, (tuple, list)) or not input_shape:
         raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of positive ints, without the batch axis")
-    whole = tuple(canonical_integer("input_shape", n, 1) for n in input_shape)
+    several = all(isinstance(part, (tuple, list)) for part in input_shape)
+    whole: Any = tuple(map(_shape, input_shape)) if several else _shape(input_shape)
     rows: list[LayerSummary] = []
 
     def visit(name: str, layer: Module, shape: Any) -> Any:
@@ -180,8 +182,14 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str
     return [line.rstrip() for line in lines]
 
 
-def _volume(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(canonical_integer("input_shape", n, 1) for n in shape)
+
+
+def _volume(shape: Any) -> str:
+    """Sizes with an x between them; several shapes with commas."""
+    parts = shape if isinstance(shape[0], tuple) else (shape,)
+    return ", ".join("x".join(map(str, part)) for part in parts)
 
 
 def _number(value: int | None) -> str:

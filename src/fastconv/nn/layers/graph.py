@@ -46,7 +46,7 @@ class Graph(Module):
         the strings of a tuple name the layers, or inputs, that it takes. A layer that merges, such as `Add`, takes
         several.
     inputs : sequence of str
-        Names of the network's inputs. A network of several takes a tuple.
+        Names of the network's inputs. A network of several takes a tuple, and is no layer of another graph.
     outputs : sequence of str, optional
         Layers whose outputs the network gives, as a tuple if it is not exactly one; the last layer where it is not
         given.
@@ -73,6 +73,9 @@ class Graph(Module):
     (1, 8, 14, 14)
     """
 
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
     def __init__(
         self,
         layers: Mapping[str, Any],
@@ -94,6 +97,12 @@ class Graph(Module):
             unknown = [source for source in taken if source not in slots]
             if unknown:
                 raise ValueError(f"layer {name!r} takes {unknown[0]!r}; before it there are {', '.join(slots)}")
+            for source in taken:
+                before = self._nodes[source].layer if source in self._nodes else None
+                if isinstance(before, Graph) and len(before.outputs) != 1:
+                    raise ValueError(
+                        f"layer {name!r} takes {source!r}, which has several outputs: join its layers to this graph"
+                    )
             if len(taken) > 1 and not layer.MERGES:
                 raise ValueError(f"layer {name!r} ({type(layer).__name__}) takes one input, got {', '.join(taken)}")
             self._nodes[name] = _Node(layer, tuple(slots[source] for source in taken))
