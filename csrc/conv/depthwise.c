@@ -4,12 +4,13 @@
  * finished outputs are stored where they belong; other views, borders and sizes go through a padded tile. */
 #include "conv/depthwise.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/cpu.h"
 
-static const fc_conv_algorithm *const ways[] = {&fc_depthwise_planes, &fc_depthwise_pixels, &fc_depthwise_sums,
-                                                &fc_depthwise_tiles};
+static const fc_conv_algorithm *const ways[] = {&fc_depthwise_lanes, &fc_depthwise_planes, &fc_depthwise_pixels,
+                                                &fc_depthwise_sums, &fc_depthwise_tiles};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 /* What the chosen way keeps in plan->state stands here while the plan is ours. */
@@ -52,6 +53,15 @@ static void release_depthwise(fc_conv_plan *plan) {
     free(s);
 }
 
+/* Whether a way beats another: the one that keeps to the limit of workspace, then the cheaper one. */
+static int better(const fc_conv_plan *way, const fc_conv_plan *other) {
+    if (!other) return 1;
+    const int64_t limit = way->desc.workspace_limit;
+    const int fits = limit < 0 || fc_conv_plan_workspace(way, 1) <= limit;
+    const int other_fits = limit < 0 || fc_conv_plan_workspace(other, 1) <= limit;
+    return fits != other_fits ? fits : way->cost < other->cost;
+}
+
 static fc_status plan_depthwise(fc_conv_plan *plan) {
     const fc_conv_desc *d = &plan->desc;
     const int64_t channels = d->pass == FC_BACKWARD_DATA ? d->oc / d->groups : d->ic / d->groups;
@@ -61,20 +71,27 @@ static fc_status plan_depthwise(fc_conv_plan *plan) {
     }
     depthwise_plan *s = calloc(1, sizeof *s);
     if (!s) return FC_NO_MEMORY;
+    fc_conv_plan best = {.cost = INFINITY};
     fc_status status = FC_UNSUPPORTED;
-    for (int i = 0; i < WAYS && status == FC_UNSUPPORTED; ++i) {
-        s->way = ways[i];
-        plan->state = NULL;
-        status = ways[i]->plan(plan);
-        s->state = plan->state;
-        plan->state = s;
-        if (status == FC_UNSUPPORTED && s->state) {
-            plan->state = s->state;
-            ways[i]->release(plan);
-            s->state = NULL;
-            plan->state = s;
+    for (int i = 0; i < WAYS && (status == FC_OK || status == FC_UNSUPPORTED); ++i) {
+        if (s->way && ways[i] == &fc_depthwise_tiles) break; /* takes what no other does */
+        fc_conv_plan trial = *plan;
+        trial.state = NULL;
+        const fc_status answer = ways[i]->plan(&trial);
+        if (answer == FC_OK && better(&trial, s->way ? &best : NULL)) {
+            if (s->way) s->way->release(&best);
+            best = trial;
+            s->way = ways[i];
+            status = FC_OK;
+            continue;
         }
+        if (trial.state) ways[i]->release(&trial);
+        if (answer == FC_UNSUPPORTED && !s->way) plan->reason = trial.reason;
+        if (answer != FC_OK && answer != FC_UNSUPPORTED) status = answer;
     }
+    if (s->way) *plan = best;
+    s->state = best.state;
+    plan->state = s;
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include "conv/plan.h"
 
 extern const fc_conv_algorithm fc_depthwise_planes; /* contiguous rows, read in place */
+extern const fc_conv_algorithm fc_depthwise_lanes;  /* contiguous rows of small maps, channels put into lanes */
 extern const fc_conv_algorithm fc_depthwise_pixels; /* contiguous channels, read in place */
 extern const fc_conv_algorithm fc_depthwise_sums;   /* backward_weights of either */
 extern const fc_conv_algorithm fc_depthwise_tiles;  /* everything else, through a padded tile */
@@ -33,5 +34,17 @@ int64_t fc_depthwise_chunk(int64_t channels, int64_t reach, const fc_kernels *ke
 /* Rows of a block, at least `least` where there are as many, so that `units` independent blocks of `rows` become enough
  * tasks. */
 int64_t fc_depthwise_band(int64_t units, int64_t rows, int64_t least);
+
+/* Rows of outputs with channels in the lanes (depthwise_rows.c). The kernel of a phase, NULL for none; one without taps
+ * is finished by any. */
+fc_pixels_fn fc_pixels_kernel(const fc_kernels *kernels, const fc_phase *phase);
+
+/* Weights phase by phase and vector by vector as [taps][channels]. */
+void fc_pixels_pack(const fc_correlation *c, const fc_kernels *kernels, const void *w, void *packed);
+
+/* Row r of a phase, `channels` of them from src, w, dst and finish on; columns that a dilation keeps apart are rows of
+ * their own. residual: the strides of finish->residual, if there is one. */
+void fc_pixels_row(const fc_kernels *kernels, const fc_phase *phase, int64_t r, const void *src, const void *w,
+                   void *dst, int64_t channels, const fc_finish *finish, const int64_t *residual);
 
 #endif

@@ -10,8 +10,6 @@
 #include "core/cpu.h"
 #include "core/parallel.h"
 
-enum { MAX_ROWS = 32 };
-
 typedef struct pixels_plan {
     fc_correlation c;
     int64_t channels, chunks;  /* channels of a task, and their number; whole vectors but for the last */
@@ -23,15 +21,6 @@ static void release_pixels(fc_conv_plan *plan) {
     if (!s) return;
     fc_correlation_release(&s->c);
     free(s);
-}
-
-/* The kernel of a phase; one without taps is finished by any. NULL: none. */
-static fc_pixels_fn kernel_of(const fc_kernels *k, const fc_phase *phase) {
-    const fc_axis *w = phase->source.axis[WIDTH];
-    if (w->taps == 0) return k->depthwise.pixels[0][0];
-    if (w->taps > FC_MAX_PIXEL_TAPS || w->step > FC_PLANE_STRIDES) return NULL;
-    if (w->step > 1 && fc_tap_distance(w) != 1) return NULL;
-    return k->depthwise.pixels[w->taps - 1][w->step - 1];
 }
 
 static fc_status plan_pixels(fc_conv_plan *plan) {
@@ -51,7 +40,7 @@ static fc_status plan_pixels(fc_conv_plan *plan) {
     for (int64_t i = 0; i < c->phases; ++i) {
         const fc_phase *phase = &c->phase[i];
         const fc_axis *h = phase->source.axis[HEIGHT], *w = phase->source.axis[WIDTH];
-        if (h->taps > MAX_ROWS || !kernel_of(k, phase)) return FC_UNSUPPORTED;
+        if (!fc_pixels_kernel(k, phase)) return FC_UNSUPPORTED;
         s->rows = fc_max(s->rows, h->outputs);
         reach = fc_max(reach, fc_depthwise_reach(h->taps, w->taps, w->step));
         cycles += (double)h->outputs * ((double)w->outputs * ((double)phase->taps * (w->step > 1 ? 1 : 0.75) + 2) + 20);
@@ -66,18 +55,9 @@ static fc_status plan_pixels(fc_conv_plan *plan) {
     return FC_OK;
 }
 
-/* Phase by phase and vector by vector as [taps][channels]. */
 static fc_status pack_pixels(const fc_conv_plan *plan, const void *w, void *packed, int threads) {
     (void)threads;
-    const pixels_plan *s = plan->state;
-    const fc_correlation *c = &s->c;
-    const fc_kernels *k = plan->kernels;
-    for (int64_t i = 0; i < c->phases; ++i) {
-        const fc_phase *phase = &c->phase[i];
-        for (int64_t g = 0; g < c->groups; g += k->lanes)
-            k->pack(fc_at(packed, fc_packed_at(c, phase, g), k->element), (int)fc_min(k->lanes, c->groups - g),
-                    fc_at(w, g * c->w_group, k->element), c->w_group, 0, 1, phase->tap, phase->taps);
-    }
+    fc_pixels_pack(&((const pixels_plan *)plan->state)->c, plan->kernels, w, packed);
     return FC_OK;
 }
 
@@ -87,41 +67,6 @@ typedef struct job {
     const void *src, *bias, *residual, *packed;
     void *dst;
 } job;
-
-/* Row r of a phase, `channels` of them from src, dst and finish on; columns that a dilation keeps apart are rows of their
- * own. */
-static void run_row(const job *j, const fc_phase *phase, int64_t r, const void *src, const void *w, void *dst,
-                    int64_t channels, const fc_finish *all) {
-    const fc_source *source = &phase->source;
-    const fc_axis *h = source->axis[HEIGHT], *width = source->axis[WIDTH];
-    const size_t size = j->plan->kernels->element;
-    const fc_pixels_fn run = kernel_of(j->plan->kernels, phase);
-    const int64_t distance = fc_tap_distance(width), sets = fc_min(distance, width->outputs);
-    const void *rows[MAX_ROWS];
-    for (int64_t i = 0; i < h->taps; ++i) {
-        const int64_t y = r * h->step + h->offset[i];
-        rows[i] = y >= 0 && y < source->size[HEIGHT] ? fc_at(src, y * source->stride[HEIGHT], size) : NULL;
-    }
-    fc_pixels pixels = {.rows = rows,
-                        .taps = width->taps > 0 ? h->taps : 0,
-                        .step = source->stride[WIDTH],
-                        .width = source->size[WIDTH],
-                        .dilation = distance,
-                        .out_step = phase->dst_stride[WIDTH] * distance,
-                        .channels = channels};
-    const int64_t *other = j->plan->desc.residual_stride;
-    const int64_t other_row = (phase->start[HEIGHT] + r * phase->step[HEIGHT]) * other[AXIS_H];
-    fc_finish finish = *all;
-    finish.residual_step = phase->step[WIDTH] * other[AXIS_W] * distance;
-    dst = fc_at(dst, phase->dst_offset + r * phase->dst_stride[HEIGHT], size);
-    for (int64_t set = 0; set < sets; ++set) {
-        pixels.left = width->low + set;
-        pixels.columns = fc_ceil_div(width->outputs - set, distance);
-        const int64_t column = phase->start[WIDTH] + set * phase->step[WIDTH];
-        if (all->residual) finish.residual = fc_at(all->residual, other_row + column * other[AXIS_W], size);
-        run(&pixels, w, fc_at(dst, set * phase->dst_stride[WIDTH], size), &finish);
-    }
-}
 
 static void run_task(void *ctx, int64_t index, int worker) {
     (void)worker;
@@ -142,8 +87,8 @@ static void run_task(void *ctx, int64_t index, int worker) {
         for (int64_t i = 0; i < c->phases; ++i) {
             const fc_phase *phase = &c->phase[i];
             if (r < phase->source.axis[HEIGHT]->outputs)
-                run_row(j, phase, r, src, fc_at(j->packed, fc_packed_at(c, phase, channel), k->element), dst, channels,
-                        &finish);
+                fc_pixels_row(k, phase, r, src, fc_at(j->packed, fc_packed_at(c, phase, channel), k->element), dst,
+                              channels, &finish, j->plan->desc.residual_stride);
         }
     }
 }

@@ -89,8 +89,7 @@ static fc_status plan_planes(fc_conv_plan *plan) {
         s->plane.row_dilation = fc_tap_distance(h);
         s->plane.dilation = fc_tap_distance(w);
         /* the weights of a 3x3 kernel stay in registers, those of larger ones are loads */
-        const double product = size == 3 ? 0.6 : 1, load = size == 3 ? 0.3 : 1;
-        step = (double)s->taps * product + (double)(size * w->step) * load + 2;
+        step = (double)s->taps * (size == 3 ? 0.6 : 0.7) + (double)size * 0.3 + (w->step > 1 ? 7 : 2.6);
     }
     s->groups_per_task = fc_max(1, fc_min(FC_DEPTHWISE_GROUPS, c->n * c->groups / FC_DEPTHWISE_TASKS));
     s->group_blocks = fc_ceil_div(c->groups, s->groups_per_task);
@@ -98,9 +97,9 @@ static fc_status plan_planes(fc_conv_plan *plan) {
     s->bands = fc_ceil_div(s->plane.rows, s->band);
     plan->shared_bytes = (int64_t)fc_align_up((size_t)s->plane.width * k->element);
     plan->packed_bytes = c->groups * c->filters * s->taps * (int64_t)k->element;
-    const double vectors = (double)fc_ceil_div(s->plane.columns, k->lanes) + 1; /* the two at the edges cost more */
-    plan->cost =
-        (double)(c->n * c->groups * c->filters) * (vectors * (double)(s->plane.rows + s->bands * size) * step + 100);
+    const double vectors = (double)fc_ceil_div(s->plane.columns, k->lanes), edges = vectors < 2 ? vectors : 2;
+    const double rows = (double)(fc_ceil_div(s->plane.rows, 4) * 4); /* a tile has four */
+    plan->cost = (double)(c->n * c->groups * c->filters) * ((vectors + 0.6 * edges) * rows * step + 200);
     plan->reason = "one channel at a time, in place; wins for depthwise layers";
     return FC_OK;
 }

@@ -22,8 +22,8 @@ static const fc_conv_algorithm *const algorithms[] = {
 };
 enum { ROWS = sizeof algorithms / sizeof *algorithms };
 
-/* Below this many multiply-adds a second thread costs more than it brings (a parallel region is a few microseconds). */
-static const double macs_per_thread = 2e5;
+/* Below this many predicted cycles a thread costs more than it brings (a parallel region is a few microseconds). */
+static const double cycles_per_thread = 12500;
 
 int fc_conv_algorithm_count(void) { return ROWS; }
 
@@ -230,7 +230,7 @@ fc_status fc_conv_pack(const fc_conv_plan *plan, const void *w, void *packed, in
 
 int fc_conv_plan_threads(const fc_conv_plan *plan, int64_t workspace_bytes, int asked) {
     const int64_t bytes = workspace_bytes >= 0 ? workspace_bytes : plan->desc.workspace_limit;
-    const double deserved = fmin(fmax(plan->macs / macs_per_thread, 1), INT32_MAX);
+    const double deserved = fmin(fmax(plan->cost / cycles_per_thread, 1), INT32_MAX);
     int threads = fc_workers((int64_t)deserved, asked);
     while (threads > 1 && bytes >= 0 && fc_conv_plan_workspace(plan, threads) > bytes) --threads;
     return threads;

@@ -45,13 +45,13 @@ FC_INLINE void pixels_block(const int k, const int stride, const int pr, const p
         const pixel_row row = pixel_row_of(p, i, channel);
         vec tap[FC_MAX_PIXEL_TAPS];
 #pragma GCC unroll 7
-        for (int j = 0; j < k; ++j) tap[j] = pixel_part(care, w + j * lanes, lanes);
+        for (int j = 0; j < k; ++j) tap[j] = vhold(pixel_part(care, w + j * lanes, lanes));
         int64_t column = p->left + q * stride * p->dilation;
         const real *from = row.at + column * row.step;
         const int64_t hop = p->dilation * row.step;
 #pragma GCC unroll 21
         for (int c = 0; c < (pr - 1) * stride + k; ++c, column += p->dilation, from += hop) {
-            const vec v = pixel_load(care, p, from, column, lanes);
+            const vec v = vhold(pixel_load(care, p, from, column, lanes));
 #pragma GCC unroll 8
             for (int x = 0; x < pr; ++x)
                 if (c - x * stride >= 0 && c - x * stride < k) sum[x] = vfma(tap[c - x * stride], v, sum[x]);
@@ -120,6 +120,8 @@ FC_INLINE void pixels_body(const int k, const int stride, const fc_pixels *p, co
             pixels_outputs(k, stride, PIXEL_BLOCK, PIXELS_INSIDE, p, at, w, dst, finish);
         } else if (size == PIXEL_BLOCK) {
             pixels_outputs(k, stride, PIXEL_BLOCK, PIXELS_RIM, p, at, w, dst, finish);
+        } else if (size == PIXEL_HALF && pixels_inside(k, stride, PIXEL_HALF, p, at)) {
+            pixels_outputs(k, stride, PIXEL_HALF, PIXELS_INSIDE, p, at, w, dst, finish);
         } else if (size == PIXEL_HALF) {
             pixels_outputs(k, stride, PIXEL_HALF, PIXELS_RIM, p, at, w, dst, finish);
         } else {

@@ -55,6 +55,11 @@ static void FC_NAME(fc_lanes_in)(void *dst_, const void *src_, int64_t channel_s
     if (stride == 1 && lanes == VLANES) {
         for (; i + VLANES <= count; i += VLANES)
             fc_lanes_block(dst + i * VLANES, src + i, channel_stride, 1, VLANES, VLANES);
+        if (i < count && count > VLANES) { /* the rest with some of the block before */
+            i = count - VLANES;
+            fc_lanes_block(dst + i * VLANES, src + i, channel_stride, 1, VLANES, VLANES);
+            return;
+        }
     }
     for (; i < count; i += VLANES)
         fc_lanes_block(dst + i * VLANES, src + i * stride, channel_stride, stride, lanes, fc_part(count - i));
@@ -130,6 +135,12 @@ static void FC_NAME(fc_lanes_out)(void *dst_, int64_t channel_stride, int64_t st
             for (; i + VLANES <= count; i += VLANES)
                 fc_lanes_leave(dst + f * channel_stride + i, channel_stride, 1, src + i * ld + f, ld, VLANES, VLANES,
                                &plain, bias);
+            if (i < count && count > VLANES) { /* the rest with some of the block before */
+                i = count - VLANES;
+                fc_lanes_leave(dst + f * channel_stride + i, channel_stride, 1, src + i * ld + f, ld, VLANES, VLANES,
+                               &plain, bias);
+                continue;
+            }
         }
         for (; i < count; i += VLANES) {
             fc_finish here = *finish;

