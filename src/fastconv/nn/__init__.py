@@ -33,7 +33,8 @@ Files
     something are ``network`` (name), ``class_names`` (list), ``mean`` and ``std`` (lists, one value a channel, on the
     0..1 scale), ``input_shape`` (channels, height, width). Without safetensors the suffix of the returned path is
     ``.npz`` and one line on stderr says so. ``checkpoint = load_checkpoint(path)`` has ``.model``, ``.metadata`` and
-    ``.state``; bad files are a ValueError.
+    ``.state``; bad files are a ValueError. ``load_weights(model, path, names)`` takes over a state dict that PyTorch or
+    safetensors wrote, without either.
 
 Networks
     ``zoo.build(name, seed=0, input_shape=None, num_classes=None)`` makes one; ``zoo.NETWORKS`` maps names to rows with
@@ -45,7 +46,7 @@ Figures
 
 from __future__ import annotations
 
-from fastconv.nn import init, losses, optim, zoo
+from fastconv.nn import init, losses, optim, weights, zoo
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
@@ -56,6 +57,7 @@ from fastconv.nn.module import Buffer, Module, Parameter
 from fastconv.nn.optim import SGD, Adam
 from fastconv.nn.summary import Summary, summary
 from fastconv.nn.trainer import Callback, Trainer
+from fastconv.nn.weights import load_weights
 
 __all__ = [
     *_layers,
@@ -76,10 +78,12 @@ __all__ = [
     "from_config",
     "init",
     "load_checkpoint",
+    "load_weights",
     "losses",
     "optim",
     "predict",
     "save_checkpoint",
     "summary",
+    "weights",
     "zoo",
 ]
