@@ -41,6 +41,7 @@ Networks
     ``name``, ``description``, ``input_shape``, ``num_classes``.
 
 Figures
+    ``Trace(model, x)`` keeps what every layer gave, and gives gradients of any of it.
     ``summary(model, input_shape)`` returns a `Summary`: ``str()`` is the table, ``.as_dict()`` the data.
 """
 
@@ -56,6 +57,7 @@ from fastconv.nn.losses import CrossEntropyLoss, MSELoss
 from fastconv.nn.module import Buffer, Module, Parameter
 from fastconv.nn.optim import SGD, Adam
 from fastconv.nn.summary import Summary, summary
+from fastconv.nn.trace import Trace
 from fastconv.nn.trainer import Callback, Trainer
 from fastconv.nn.weights import load_weights
 
@@ -72,6 +74,7 @@ __all__ = [
     "Module",
     "Parameter",
     "Summary",
+    "Trace",
     "Trainer",
     "confusion_matrix",
     "evaluate",
