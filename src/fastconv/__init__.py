@@ -37,7 +37,7 @@ except ValueError as error:
     print(f"fastconv: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
-_LAZY = ("cli", "data", "nn", "plot", "reference")
+_LAZY = ("cli", "data", "nn", "onnx", "plot", "reference")
 
 
 def __getattr__(name: str) -> Any:

@@ -33,19 +33,21 @@ Files
     something are ``network`` (name), ``class_names`` (list), ``mean`` and ``std`` (lists, one value a channel, on the
     0..1 scale), ``input_shape`` (channels, height, width). Without safetensors the suffix of the returned path is
     ``.npz`` and one line on stderr says so. ``checkpoint = load_checkpoint(path)`` has ``.model``, ``.metadata`` and
-    ``.state``; bad files are a ValueError.
+    ``.state``; bad files are a ValueError. ``load_weights(model, path, names)`` takes over a state dict that PyTorch or
+    safetensors wrote, without either.
 
 Networks
     ``zoo.build(name, seed=0, input_shape=None, num_classes=None)`` makes one; ``zoo.NETWORKS`` maps names to rows with
     ``name``, ``description``, ``input_shape``, ``num_classes``.
 
 Figures
+    ``Trace(model, x)`` keeps what every layer gave, and gives gradients of any of it.
     ``summary(model, input_shape)`` returns a `Summary`: ``str()`` is the table, ``.as_dict()`` the data.
 """
 
 from __future__ import annotations
 
-from fastconv.nn import init, losses, optim, zoo
+from fastconv.nn import init, losses, optim, weights, zoo
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
@@ -55,7 +57,9 @@ from fastconv.nn.losses import CrossEntropyLoss, MSELoss
 from fastconv.nn.module import Buffer, Module, Parameter
 from fastconv.nn.optim import SGD, Adam
 from fastconv.nn.summary import Summary, summary
+from fastconv.nn.trace import Trace
 from fastconv.nn.trainer import Callback, Trainer
+from fastconv.nn.weights import load_weights
 
 __all__ = [
     *_layers,
@@ -70,16 +74,19 @@ __all__ = [
     "Module",
     "Parameter",
     "Summary",
+    "Trace",
     "Trainer",
     "confusion_matrix",
     "evaluate",
     "from_config",
     "init",
     "load_checkpoint",
+    "load_weights",
     "losses",
     "optim",
     "predict",
     "save_checkpoint",
     "summary",
+    "weights",
     "zoo",
 ]

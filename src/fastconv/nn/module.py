@@ -226,18 +226,18 @@ class Module:
         entries = dict(self.named_state())
         missing = [name for name in entries if name not in state]
         unexpected = [name for name in state if name not in entries]
-        if missing or unexpected:
-            raise ValueError(f"state does not fit this model: missing keys {missing}, unexpected keys {unexpected}")
-        arrays = {name: np.asarray(state[name]) for name in entries}
+        arrays = {name: np.asarray(state[name]) for name in entries if name in state}
         wrong = []
-        for name, entry in entries.items():
-            array = arrays[name]
-            if array.shape != entry.data.shape:
-                wrong.append(f"state[{name!r}] has shape {array.shape}, the model needs {entry.data.shape}")
-            elif array.dtype.kind != entry.data.dtype.kind:
-                wrong.append(f"state[{name!r}] has dtype {array.dtype}, the model needs {entry.data.dtype}")
+        if missing or unexpected:
+            wrong.append(f"missing keys {missing}, unexpected keys {unexpected}")
+        for name, array in arrays.items():
+            data = entries[name].data
+            if array.shape != data.shape:
+                wrong.append(f"state[{name!r}] has shape {array.shape}, the model needs {data.shape}")
+            elif array.dtype.kind != data.dtype.kind:
+                wrong.append(f"state[{name!r}] has dtype {array.dtype}, the model needs {data.dtype}")
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise ValueError(f"state does not fit this model: {'; '.join(wrong)}")
         for name, entry in entries.items():
             entry.data[...] = arrays[name]
 
