@@ -45,26 +45,31 @@ Figures
 
 from __future__ import annotations
 
-from fastconv.nn import init, losses, optim, zoo
+from fastconv.nn import init, losses, optim, schedules, zoo
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
+from fastconv.nn.ema import EMA
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
 from fastconv.nn.losses import CrossEntropyLoss, MSELoss
 from fastconv.nn.module import Buffer, Module, Parameter
-from fastconv.nn.optim import SGD, Adam
+from fastconv.nn.optim import SGD, Adam, AdamW
+from fastconv.nn.stopping import EarlyStopping
 from fastconv.nn.summary import Summary, summary
 from fastconv.nn.trainer import Callback, Trainer
 
 __all__ = [
     *_layers,
+    "EMA",
     "SGD",
     "Adam",
+    "AdamW",
     "Buffer",
     "Callback",
     "Checkpoint",
     "CrossEntropyLoss",
+    "EarlyStopping",
     "Evaluation",
     "MSELoss",
     "Module",
@@ -80,6 +85,7 @@ __all__ = [
     "optim",
     "predict",
     "save_checkpoint",
+    "schedules",
     "summary",
     "zoo",
 ]

@@ -16,7 +16,8 @@ from fastconv.nn.evaluation import check_pair, evaluate
 from fastconv.nn.layers.dropout import Dropout
 from fastconv.nn.losses import CrossEntropyLoss, Loss
 from fastconv.nn.module import Module
-from fastconv.nn.optim import SCHEDULES, SGD, Optimizer
+from fastconv.nn.optim import SGD, Optimizer
+from fastconv.nn.schedules import SCHEDULES
 
 __all__ = ["Callback", "Trainer"]
 
