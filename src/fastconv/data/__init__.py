@@ -4,6 +4,8 @@
 ships with fastconv. ``load("mnist")`` looks for a data set by name, ``load("some/folder")`` tells by its files what a
 folder holds. Nothing is downloaded unless ``download=True``.
 
+`transforms` crop, flip, cut and normalise batches; a `Loader` prepares them in a thread that runs ahead.
+
 >>> from fastconv import data
 >>> test = data.load("fashion-mnist-sample", "test")
 >>> test.images.shape, test.images.dtype, test.class_names[:3]
@@ -16,10 +18,15 @@ import os
 from pathlib import Path
 
 from .dataset import Dataset, normalize
+from .loader import Loader
 from .sets import TABLE, fashion_mnist, sample
 from .sets.base import SPLITS, Progress, Source
+from .transforms import Compose, Cutout, Normalize, RandomCrop, RandomFlip
 
-__all__ = ["Dataset", "Location", "available", "load", "locate", "names", "normalize"]
+__all__ = [
+    "Compose", "Cutout", "Dataset", "Loader", "Location", "Normalize", "RandomCrop", "RandomFlip", "available", "load",
+    "locate", "names", "normalize",
+]  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
