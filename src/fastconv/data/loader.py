@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Loader:
         self.ahead = default if ahead is None else canonical_integer("ahead", ahead, 0)
         self._kept: dict[str, np.ndarray] = {}
 
-    def batches(self, order: np.ndarray, epoch: int = 0) -> Iterator[Batch]:
+    def batches(self, order: np.ndarray, epoch: int = 0) -> Generator[Batch, None, None]:
         """The batches of one epoch; what is yielded may be overwritten when the next one is asked for.
 
         Parameters
@@ -94,12 +94,12 @@ class Loader:
 
         if self.ahead:
             return _prepared_ahead(make, count, self.ahead)
-        return map(make, range(count))
+        return (make(index) for index in range(count))
 
     def _rows(self, name: str, array: np.ndarray, chosen: np.ndarray, keep: bool) -> np.ndarray:
         """Copy some rows, into an array made once where the caller is done with the last ones."""
         if not array.flags.c_contiguous:
-            return array[chosen]  # take would copy the whole array first
+            return np.ascontiguousarray(array[chosen])  # take would copy the whole array first
         out = self._kept.get(name) if keep else None
         if out is None:
             out = np.empty((min(self.batch_size, max(len(array), 1)), *array.shape[1:]), array.dtype)
@@ -108,7 +108,7 @@ class Loader:
         return array.take(chosen, axis=0, out=out[: len(chosen)], mode="clip")
 
 
-def _prepared_ahead(make: Callable[[int], Batch], count: int, ahead: int) -> Iterator[Batch]:
+def _prepared_ahead(make: Callable[[int], Batch], count: int, ahead: int) -> Generator[Batch, None, None]:
     """Yield ``make(0)``, ``make(1)`` ... that a thread computes, at most `ahead` of them before they are asked for."""
     ready: queue.SimpleQueue[tuple[Batch | None, BaseException | None]] = queue.SimpleQueue()
     places = threading.Semaphore(ahead)

@@ -146,15 +146,18 @@ class Optimizer:
         self._refresh()
         self._gradients.fill(0)
 
-    def gather(self) -> None:
-        """Set the gradients aside; `add_gathered` adds them to those of the backwards that follow."""
+    def gather(self, first: bool = False) -> None:
+        """Set the gradients aside, added to those set aside before unless they are the `first`."""
         self._refresh()
         if self._gathered is None:
             self._gathered = np.zeros_like(self._gradients)
-        np.add(self._gathered, self._gradients, out=self._gathered)
+        if first:
+            np.copyto(self._gathered, self._gradients)
+        else:
+            np.add(self._gathered, self._gradients, out=self._gathered)
 
     def add_gathered(self) -> None:
-        """Add the gradients that were set aside since the last call."""
+        """Add the gradients that were set aside to those of the last backward, and forget them."""
         self._refresh()
         if self._gathered is not None:
             np.add(self._gradients, self._gathered, out=self._gradients)
