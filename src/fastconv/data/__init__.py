@@ -51,13 +51,21 @@ class Location:
         self.source = source
         self.path = path
 
-    def load(self, split: str, *, limit: int | None = None, progress: Progress | None = None) -> Dataset:
+    def load(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        progress: Progress | None = None,
+        skip_unreadable: bool = False,
+    ) -> Dataset:
         """Read one part; see `fastconv.data.load`."""
         if split not in SPLITS:
             raise ValueError(f"split (={split!r}) must be one of {', '.join(SPLITS)}")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ValueError(f"limit (={limit!r}) must be a whole number of at least 1")
-        part = self.source.read(self.path, split, progress)
+        read = self.source.read_skipping if skip_unreadable and self.source.read_skipping else self.source.read
+        part = read(self.path, split, progress)
         return part if limit is None else part.take(limit)
 
 
@@ -124,6 +132,7 @@ def load(
     download: bool = False,
     limit: int | None = None,
     progress: Progress | None = None,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Read one part of a data set.
 
@@ -140,6 +149,8 @@ def load(
         Keep only the first pictures.
     progress : callable (done, total), optional
         Told how far a long download or reading is.
+    skip_unreadable : bool, default False
+        Leave out pictures of a folder that cannot be read; ``skipped`` names them.
 
     Returns
     -------
@@ -157,7 +168,8 @@ def load(
     >>> len(part), part.input_shape
     (20, (1, 28, 28))
     """
-    return locate(name_or_folder, download=download, progress=progress).load(split, limit=limit, progress=progress)
+    place = locate(name_or_folder, download=download, progress=progress)
+    return place.load(split, limit=limit, progress=progress, skip_unreadable=skip_unreadable)
 
 
 def available() -> list[dict[str, str | None]]:
