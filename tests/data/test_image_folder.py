@@ -48,6 +48,20 @@ def break_kind(folder):
     return r"0002\.png: not a picture"
 
 
+def break_mode(folder):
+    Image.new("L", (4, 4)).save(folder / "train" / "a" / "0000.png")
+    colours = Image.new("RGB", (4, 4), (1, 2, 3))
+    for file in sorted((folder / "train").rglob("*.png"))[1:]:
+        colours.save(file)
+    return r"0000\.png: in colour, but 0000\.png is grey; all must be of one kind"
+
+
+def break_several(folder):
+    for name in ("a/0001", "b/0002"):
+        (folder / "train" / f"{name}.png").write_text("no picture")
+    return r"a.0001\.png: not a picture .*; 2 of 6 pictures cannot be read, --skip-unreadable"
+
+
 def break_empty(folder):
     for file in (folder / "train" / "b").iterdir():
         file.unlink()
@@ -70,7 +84,18 @@ def break_train(folder):
 
 
 @pytest.mark.parametrize(
-    "damage", [break_size, break_bytes, break_kind, break_empty, break_classes, break_test, break_train]
+    "damage",
+    [
+        break_size,
+        break_bytes,
+        break_kind,
+        break_mode,
+        break_several,
+        break_empty,
+        break_classes,
+        break_test,
+        break_train,
+    ],
 )
 def test_damaged_folders(tmp_path, damage):
     image_folder(tmp_path, ("a", "b"), (4, 4), 3, ".png")
@@ -78,6 +103,45 @@ def test_damaged_folders(tmp_path, damage):
     with pytest.raises(ValueError, match=message):
         data.load(tmp_path, "train")
         data.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize("bad", [("a/0000",), ("a/0001", "b/0002"), ("b/0000", "b/0001", "b/0002")])
+def test_unreadable_pictures_are_left_out_on_request(tmp_path, bad):
+    image_folder(tmp_path, ("a", "b"), (4, 4), 3, ".png")
+    whole = data.load(tmp_path)
+    names = [f"{name}/{index:04}" for index in range(3) for name in "ab"]
+    for name in bad:
+        (tmp_path / "train" / f"{name}.png").write_text("no picture")
+    part = data.load(tmp_path, skip_unreadable=True)
+    kept = [name not in bad for name in names]
+    np.testing.assert_array_equal(part.images, whole.images[kept])
+    np.testing.assert_array_equal(part.labels, whole.labels[kept])
+    assert part.skipped == tuple(str(tmp_path / "train" / f"{name}.png") for name in names if name in bad)
+    assert part.describe().endswith(f", {len(bad)} unreadable left out") and part.class_names == ("a", "b")
+    assert data.load(tmp_path, "test", skip_unreadable=True).skipped == ()
+
+
+def test_nothing_readable(tmp_path):
+    image_folder(tmp_path, ("a", "b"), (4, 4), 3, ".png")
+    for file in (tmp_path / "train").rglob("*.png"):
+        file.write_text("no picture")
+    with pytest.raises(ValueError, match="6 of 6 pictures"):
+        data.load(tmp_path, skip_unreadable=True)
+
+
+def test_wrong_sizes_are_never_left_out(tmp_path):
+    image_folder(tmp_path, ("a", "b"), (4, 4), 3, ".png")
+    with pytest.raises(ValueError, match=break_size(tmp_path)):
+        data.load(tmp_path, skip_unreadable=True)
+
+
+def test_grey_among_colour_and_colourless_among_grey(tmp_path):
+    image_folder(tmp_path / "colour", ("a",), (4, 4), 3, ".png")
+    Image.new("L", (4, 4), 9).save(tmp_path / "colour/train/a/0002.png")
+    assert data.load(tmp_path / "colour").images[2].tolist() == [[[9] * 4] * 4] * 3
+    image_folder(tmp_path / "grey", ("a",), (4, 4), 1, ".png")
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "grey/train/a/0002.png")
+    assert data.load(tmp_path / "grey").images[2].tolist() == [[[9] * 4] * 4]
 
 
 def test_too_large_for_memory(tmp_path, monkeypatch):

@@ -249,3 +249,28 @@ def test_torch_agrees(reduction, dtype):
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
         np.testing.assert_allclose(ours(logits, wanted, reduction=reduction), loss.detach().numpy(), **tolerance)
         np.testing.assert_allclose(ours_backward(logits, wanted, reduction=reduction), gradient.numpy(), **tolerance)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (2, 6, 3, 2), (6,)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_label_smoothing(shape, dtype):
+    """Against the loss of the smoothed probabilities, and finite differences for the gradient."""
+    rng = np.random.default_rng(0)
+    axis = min(1, len(shape) - 1)
+    logits = rng.standard_normal(shape).astype(dtype)
+    labels = rng.integers(0, 6, shape[:axis] + shape[axis + 1 :])
+    smoothed = np.moveaxis(np.eye(6)[labels] * 0.7 + 0.3 / 6, -1, axis).astype(dtype)
+    loss, gradient = fastconv.softmax_cross_entropy(logits, labels, "none", label_smoothing=0.3)
+    expected, expected_gradient = fastconv.softmax_cross_entropy(logits, smoothed, "none")
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(loss, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=tolerance)
+    assert gradient.dtype == dtype
+    alone = fastconv.cross_entropy_backward(logits, labels, reduction="none", label_smoothing=0.3)
+    np.testing.assert_array_equal(alone, gradient)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, np.nan])
+def test_bad_label_smoothing(share):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        fastconv.cross_entropy(np.zeros((1, 2)), [0], label_smoothing=share)

@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from fastconv import nn
 from fastconv.nn import checkpoint as module
+from fastconv.nn.checkpoint import TrainingState
 
 METADATA = {
     "network": "lenet5",
@@ -200,25 +203,95 @@ def test_truncated_files(path):
             nn.load_checkpoint(path)
 
 
-def test_damaged_files_never_crash(path):
-    model = nn.Linear(30, 2, rng=0)
-    nn.save_checkpoint(path, model, METADATA)
-    whole = path.read_bytes()
+TRAINING = TrainingState({"epoch": 3}, {"optimizer.velocity.0": np.arange(6, dtype=np.float32).reshape(2, 3)})
+
+
+def same_checkpoint(a, b):
+    arrays = [{**one.state, **one.training.arrays} for one in (a, b)]
+    return (
+        a.metadata == b.metadata
+        and a.training.values == b.training.values
+        and repr(a.model) == repr(b.model)
+        and arrays[0].keys() == arrays[1].keys()
+        and all(np.array_equal(array, arrays[1][name]) for name, array in arrays[0].items())
+    )
+
+
+def test_training_state_comes_back_beside_the_model(path):
+    nn.save_checkpoint(path, nn.Linear(3, 2, rng=0), METADATA, TRAINING)
+    loaded = nn.load_checkpoint(path)
+    assert set(loaded.state) == {"weight", "bias"} and loaded.training.values == {"epoch": 3}
+    np.testing.assert_array_equal(
+        loaded.training.arrays["optimizer.velocity.0"], TRAINING.arrays["optimizer.velocity.0"]
+    )
+    nn.save_checkpoint(path, loaded.model, loaded.metadata)
+    assert nn.load_checkpoint(path).training is None
+
+
+def test_every_changed_byte_is_noticed(path):
+    """A file with one byte changed is refused, or it is a byte that says nothing and the content is the old one."""
+    nn.save_checkpoint(path, nn.Linear(30, 2, rng=0), METADATA, TRAINING)
+    whole, good = path.read_bytes(), nn.load_checkpoint(path)
     rng = np.random.default_rng(0)
     refused = 0
-    for _ in range(200):
+    for place in range(0, len(whole), 3):
         damaged = bytearray(whole)
-        for place in rng.integers(0, len(whole), 4):
-            damaged[place] ^= int(rng.integers(1, 256))
+        damaged[place] ^= 1 << int(rng.integers(0, 8))
         path.write_bytes(damaged)
         try:
             loaded = nn.load_checkpoint(path)
         except ValueError as error:
             refused += 1
-            assert str(path) in str(error)
+            assert str(path) in str(error) and "\n" not in str(error)
         else:
-            assert loaded.model.state_dict().keys() == model.state_dict().keys()
-    assert refused > 50
+            assert same_checkpoint(loaded, good), place
+    assert refused > 0.8 * len(range(0, len(whole), 3)) if path.suffix == ".safetensors" else refused > 100
+
+
+def test_a_changed_weight_fails_the_checksum(path):
+    model = nn.Linear(30, 2, rng=0)
+    nn.save_checkpoint(path, model, METADATA)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(model.weight.data.tobytes()) + 9] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match="checksum|CRC"):
+        nn.load_checkpoint(path)
+
+
+def test_files_without_a_checksum_are_those_of_the_first_format(tmp_path):
+    path = tmp_path / "model.npz"
+    write_npz(path, GOOD, LINEAR.state_dict())
+    assert nn.load_checkpoint(path).training is None
+    write_npz(path, {**GOOD, "format": 2}, LINEAR.state_dict())
+    with pytest.raises(ValueError, match="checksum"):
+        nn.load_checkpoint(path)
+
+
+def test_a_full_disk_leaves_the_old_file(path):
+    """The system itself refuses the write: no file may grow beyond a limit."""
+    resource = pytest.importorskip("resource")
+    nn.save_checkpoint(path, nn.Linear(300, 20, rng=0))
+    old = path.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        with pytest.raises(ValueError, match="cannot be written: File too large"):
+            nn.save_checkpoint(path, nn.Linear(300, 20, rng=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed(path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    leftover = path.with_name(f".{path.name}.{gone.pid}.0123abcd")
+    others = path.with_name(f".{path.name}.{os.getpid()}.0123abcd")
+    for file in (leftover, others):
+        file.write_bytes(b"half")
+    nn.save_checkpoint(path, nn.Linear(3, 2, rng=0))
+    assert set(path.parent.iterdir()) == {path, others}
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\xff" * 64, b"PK\x03\x04" + b"\0" * 64])

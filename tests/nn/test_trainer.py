@@ -2,12 +2,13 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import fastconv
-from fastconv import nn
+from fastconv import data, nn
 
 
 def stripes(count=96, seed=0, dtype=np.float32):
@@ -97,7 +98,7 @@ def test_one_epoch_is_batches_of_gradient_descent():
     trainer = nn.Trainer(network(), batch_size=16, seed=5, schedule="constant")
     history = trainer.fit((x, labels), epochs=1)
     model, loss = network(), nn.CrossEntropyLoss()
-    optimizer = nn.SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
+    optimizer = nn.SGD(nn.optim.decay_groups(model, 1e-3), lr=0.03, momentum=0.9)
     order, total = np.random.default_rng(5), 0.0
     order.spawn(1)
     order = order.permutation(50)
@@ -120,7 +121,14 @@ def test_fit_goes_on():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "factors"), [("constant", [1, 1]), ("linear", [0.75, 0.25]), (lambda f: f, [0.25, 0.75])]
+    ("schedule", "factors"),
+    [
+        ("constant", [1, 1]),
+        ("linear", [0.75, 0.25]),
+        ("step", [1, 0.01]),
+        (lambda f: f, [0.25, 0.75]),
+        (nn.schedules.WarmUp(nn.schedules.Linear(), fraction=0.5, start=0.0), [0.5, 0.5]),
+    ],
 )
 def test_schedule(schedule, factors):
     trainer = nn.Trainer(network(), batch_size=48, schedule=schedule)
@@ -173,8 +181,8 @@ def test_interrupt_leaves_a_usable_checkpoint(tmp_path, suffix):
     assert trainer.checkpoint_path == str(path)
     loaded = nn.load_checkpoint(path)
     assert loaded.metadata == {"network": "stripes", "history": trainer.history}
-    x, _ = stripes(20, seed=1)
-    np.testing.assert_array_equal(loaded.model(x), trainer.model(x))
+    found = nn.evaluate(loaded.model, *stripes(20, seed=1))
+    assert (found.loss, found.accuracy) == (trainer.history[0]["test_loss"], trainer.history[0]["test_accuracy"])
     assert list(tmp_path.iterdir()) == [path]
     trainer.fit(stripes(), epochs=1)
     assert len(trainer.history) == 2
@@ -248,11 +256,161 @@ def test_float64_trains():
     assert math.isfinite(nn.Trainer(network(dtype="float64")).fit((x, labels), epochs=1)[0]["train_loss"])
 
 
-def test_loss_that_becomes_infinite_is_an_error():
+def test_accumulated_batches_are_one_step_of_all_their_rows():
+    """float64, so that the sums of the two ways differ by rounding alone; the last step has 2 and then 1 rows."""
+    x, labels = stripes(51, dtype=np.float64)
+    found = []
+    for size, accumulate in ((24, 1), (8, 3)):
+        trainer = nn.Trainer(network(dtype="float64"), batch_size=size, accumulate=accumulate, schedule="constant")
+        history = trainer.fit((x, labels), epochs=2)
+        found.append((history[-1]["train_loss"], [parameter.data for parameter in trainer.model.parameters()]))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-9)
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_accumulation_starts_anew_after_an_interrupt():
+    found = []
+    for stopped in (False, True):
+        model = network()
+        trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.1), batch_size=8, accumulate=4, schedule="constant")
+        if stopped:
+            with pytest.raises(KeyboardInterrupt):
+                trainer.fit(stripes(96), epochs=1, callbacks=[Witness(stop_at=(1, 2))])
+        trainer._rng = np.random.default_rng(9)
+        trainer.fit(stripes(96), epochs=1)
+        found.append([parameter.data.tobytes() for parameter in model.parameters()])
+    assert found[0] == found[1]
+
+
+def test_clipping_bounds_the_step():
     model = network()
-    trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=1e30), batch_size=4)
-    with pytest.raises(ValueError, match=r"epoch 1: train with a smaller lr \(=1e\+30\)"):
-        trainer.fit(stripes(), epochs=2)
+    before = [parameter.data.copy() for parameter in model.parameters()]
+    trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=1.0), batch_size=96, clip_norm=0.01)
+    trainer.fit(stripes(96), epochs=1)
+    moved = [parameter.data - old for parameter, old in zip(model.parameters(), before, strict=True)]
+    assert math.sqrt(sum(float((step.astype(float) ** 2).sum()) for step in moved)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_tests_and_checkpoints_see_the_average(tmp_path):
+    path = tmp_path / "model.npz"
+    trainer = nn.Trainer(network(), batch_size=16, ema=0.9, checkpoint=path)
+    history = trainer.fit(stripes(), test=stripes(40, seed=1), epochs=2)
+    assert trainer.tested is trainer.ema.model is not trainer.model and trainer.ema.steps == 12
+    assert history[-1]["test_loss"] == nn.evaluate(trainer.tested, *stripes(40, seed=1)).loss
+    assert history[-1]["test_loss"] != nn.evaluate(trainer.model, *stripes(40, seed=1)).loss
+    for name, value in nn.load_checkpoint(path).model.state_dict().items():
+        np.testing.assert_array_equal(value, trainer.tested.state_dict()[name])
+
+
+def test_early_stopping_ends_the_run():
+    model = network()
+    trainer = nn.Trainer(model, nn.SGD(model.parameters(), lr=0.0), early_stopping=2)
+    assert len(trainer.fit(stripes(), test=stripes(40, seed=1), epochs=9)) == 3
+    assert len(trainer.fit(stripes(), test=stripes(40, seed=1), epochs=9)) == 6
+
+
+def test_tests_are_measured_without_label_smoothing():
+    trainer = nn.Trainer(network(), loss=nn.CrossEntropyLoss(label_smoothing=0.2))
+    history = trainer.fit(stripes(), test=stripes(40, seed=1), epochs=1)
+    assert history[0]["test_loss"] == nn.evaluate(trainer.model, *stripes(40, seed=1)).loss
+
+
+def test_transforms_make_what_the_model_takes():
+    """Bytes, normalised batch by batch, train as the normalised array does, also from a file."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (96, 1, 12, 12), dtype=np.uint8), rng.integers(0, 2, 96)
+    normalize = data.Normalize((0.5,), (0.25,))
+    plain, transformed = nn.Trainer(network(), batch_size=16), nn.Trainer(network(), batch_size=16)
+    plain.fit((normalize(x), labels), (normalize(x[:40]), labels[:40]), epochs=2)
+    transformed.fit(
+        (x, labels), (x[:40], labels[:40]), epochs=2, transform=normalize, test_transform=normalize
+    )  # fmt: skip
+    assert bits(plain) == bits(transformed)
+
+
+def test_augmented_training_has_the_same_bits_in_every_run():
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (96, 1, 12, 12), dtype=np.uint8), rng.integers(0, 2, 96)
+    augment = data.Compose(data.RandomCrop(2), data.RandomFlip(), data.Normalize((0.5,), (0.25,)), data.Cutout(4))
+    found = []
+    for seed in (0, 0, 1):
+        trainer = nn.Trainer(network(), batch_size=16, seed=seed)
+        trainer.fit((x, labels), epochs=2, transform=augment)
+        found.append(bits(trainer))
+    assert found[0] == found[1] != found[2]
+
+
+def test_memory_mapped_data_are_read_batch_by_batch(tmp_path):
+    x, labels = stripes(4000)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    trainer = nn.Trainer(network(), batch_size=16)
+    tracemalloc.start()
+    trainer.fit((mapped, labels), test=(mapped[:100], labels[:100]), epochs=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes // 4
+    plain = nn.Trainer(network(), batch_size=16)
+    plain.fit((x, labels), test=(x[:100], labels[:100]), epochs=1)
+    assert bits(plain) == bits(trainer)
+
+
+def normed():
+    return nn.Sequential(nn.Flatten(), nn.Linear(144, 8, rng=0), nn.BatchNorm1d(8), nn.Linear(8, 2, rng=1))
+
+
+@pytest.mark.parametrize(
+    ("make", "count", "batches"), [(normed, 33, 2), (normed, 34, 3), (network, 33, 3), (normed, 32, 2)]
+)
+def test_a_last_batch_of_one_row_is_left_out_where_batch_norm_would_refuse_it(make, count, batches):
+    witness = Witness()
+    history = nn.Trainer(make(), batch_size=16).fit(stripes(count), epochs=1, callbacks=[witness])
+    assert witness.calls[0] == ("start", 1, batches) and len(witness.calls) == 2 + batches
+    rows = [16, 16, count - 32][:batches]
+    losses = [call[3] for call in witness.calls[1:-1]]
+    expected = sum(loss * size for loss, size in zip(losses, rows, strict=True)) / sum(rows)
+    assert history[0]["train_loss"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_single_row_under_batch_norm_is_an_error():
+    with pytest.raises(ValueError, match="layer '2'"):
+        nn.Trainer(normed()).fit(stripes(1), epochs=1)
+
+
+def test_no_step_after_the_first_epoch_allocates_an_array():
+    """A residual network with batch norms, whose smallest activation has 128 KB, and LeNet-5; EMA, clipping, AdamW."""
+
+    class Measure(nn.Callback):
+        peak = 0
+
+        def on_batch_end(self, trainer, epoch, batch, loss):
+            if (epoch, batch) == (2, 1):
+                tracemalloc.start()
+            if (epoch, batch) == (2, 3):
+                self.peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+
+    rng = np.random.default_rng(0)
+    layers = {
+        "conv1": nn.Conv2d(1, 16, 3, padding=1, rng=0),
+        "bn1": nn.BatchNorm2d(16),
+        "relu1": nn.ReLU(),
+        "conv2": nn.Conv2d(16, 16, 3, padding=1, rng=1),
+        "add": (nn.Add(), "conv2", "relu1"),
+        "relu2": nn.ReLU(),
+        "pool": nn.MaxPool2d(2),
+        "flatten": nn.Flatten(),
+        "fc": nn.Linear(16 * 196, 10, rng=2),
+    }
+    for model in (nn.Graph(layers), nn.zoo.build("lenet5")):
+        trainer = nn.Trainer(
+            model, nn.AdamW(nn.optim.decay_groups(model, 0.01)), batch_size=64, ema=0.99, clip_norm=1.0
+        )
+        measure = Measure()
+        x = rng.standard_normal((256, 1, 28, 28), np.float32)
+        trainer.fit((x, rng.integers(0, 10, 256)), epochs=2, callbacks=[measure])
+        assert 0 < measure.peak < 100_000  # 64 KB of it are NumPy's buffer for a sum in double
 
 
 X, LABELS = stripes(8)
@@ -264,8 +422,8 @@ X, LABELS = stripes(8)
         ((X[:0], LABELS[:0]), ValueError, r"train\[0\] is empty"),
         ((X, LABELS[:4]), ValueError, "8 inputs"),
         ((X, LABELS + 0.5), TypeError, "integer labels"),
-        ((X, LABELS + 2), ValueError, "labels holds"),
-        ((X, LABELS - 1), ValueError, "labels holds"),
+        ((X, LABELS + 2), ValueError, r"train\[1\] holds label 3 in row 0, outside the classes 0..1"),
+        ((X, LABELS - 1), ValueError, "holds label -1 in row 3"),
         (((X * 8).astype(np.uint8), LABELS), TypeError, "uint8"),
         ((X.astype(np.float64), LABELS), TypeError, r"train\[0\] is float64 but the model is float32"),
         ((X[:, :, :9], LABELS), ValueError, "layer '5'"),
@@ -287,6 +445,10 @@ def test_bad_data(train, error, match):
         ({"schedule": None}, TypeError, "schedule"),
         ({"optimizer": "sgd"}, TypeError, "optimizer"),
         ({"loss": nn.CrossEntropyLoss}, TypeError, "loss"),
+        ({"accumulate": 0}, ValueError, "accumulate"),
+        ({"clip_norm": 0}, ValueError, "clip_norm"),
+        ({"ema": 1}, ValueError, "decay"),
+        ({"early_stopping": "soon"}, TypeError, "early_stopping"),
     ],
 )
 def test_bad_settings(options, error, match):

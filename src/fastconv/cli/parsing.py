@@ -106,7 +106,7 @@ def _integer(text: str, minimum: int | None = None) -> int:
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add --data, --download and --limit."""
+    """Add --data, --download, --limit and --skip-unreadable."""
     parser.add_argument(
         "--data",
         metavar="NAME|FOLDER",
@@ -114,6 +114,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--download", action="store_true", help="fetch the data set if it is not on this machine")
     parser.add_argument("--limit", type=count, metavar="N", help="use only the first N pictures of each part")
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be read")
 
 
 def add_output_options(parser: argparse.ArgumentParser, quiet: bool = True) -> None:

@@ -4,6 +4,8 @@
 ships with fastconv. ``load("mnist")`` looks for a data set by name, ``load("some/folder")`` tells by its files what a
 folder holds. Nothing is downloaded unless ``download=True``.
 
+`transforms` crop, flip, cut and normalise batches; a `Loader` prepares them in a thread that runs ahead.
+
 >>> from fastconv import data
 >>> test = data.load("fashion-mnist-sample", "test")
 >>> test.images.shape, test.images.dtype, test.class_names[:3]
@@ -16,10 +18,15 @@ import os
 from pathlib import Path
 
 from .dataset import Dataset, normalize
+from .loader import Loader
 from .sets import TABLE, fashion_mnist, sample
 from .sets.base import SPLITS, Progress, Source
+from .transforms import Compose, Cutout, Normalize, RandomCrop, RandomFlip
 
-__all__ = ["Dataset", "Location", "available", "load", "locate", "names", "normalize"]
+__all__ = [
+    "Compose", "Cutout", "Dataset", "Loader", "Location", "Normalize", "RandomCrop", "RandomFlip", "available", "load",
+    "locate", "names", "normalize",
+]  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
@@ -44,13 +51,21 @@ class Location:
         self.source = source
         self.path = path
 
-    def load(self, split: str, *, limit: int | None = None, progress: Progress | None = None) -> Dataset:
+    def load(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        progress: Progress | None = None,
+        skip_unreadable: bool = False,
+    ) -> Dataset:
         """Read one part; see `fastconv.data.load`."""
         if split not in SPLITS:
             raise ValueError(f"split (={split!r}) must be one of {', '.join(SPLITS)}")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ValueError(f"limit (={limit!r}) must be a whole number of at least 1")
-        part = self.source.read(self.path, split, progress)
+        read = self.source.read_skipping if skip_unreadable and self.source.read_skipping else self.source.read
+        part = read(self.path, split, progress)
         return part if limit is None else part.take(limit)
 
 
@@ -117,6 +132,7 @@ def load(
     download: bool = False,
     limit: int | None = None,
     progress: Progress | None = None,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Read one part of a data set.
 
@@ -133,6 +149,8 @@ def load(
         Keep only the first pictures.
     progress : callable (done, total), optional
         Told how far a long download or reading is.
+    skip_unreadable : bool, default False
+        Leave out pictures of a folder that cannot be read; ``skipped`` names them.
 
     Returns
     -------
@@ -150,7 +168,8 @@ def load(
     >>> len(part), part.input_shape
     (20, (1, 28, 28))
     """
-    return locate(name_or_folder, download=download, progress=progress).load(split, limit=limit, progress=progress)
+    place = locate(name_or_folder, download=download, progress=progress)
+    return place.load(split, limit=limit, progress=progress, skip_unreadable=skip_unreadable)
 
 
 def available() -> list[dict[str, str | None]]:

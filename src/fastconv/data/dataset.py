@@ -31,6 +31,8 @@ class Dataset:
         The folder or file that was read.
     mean, std : tuple of float
         Mean and standard deviation per channel of the training part, on the 0..1 scale.
+    skipped : tuple of str
+        Files that could not be read and were left out, because that was asked for.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Dataset:
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
@@ -117,9 +120,10 @@ class Dataset:
     def describe(self) -> str:
         """Say in one line what this is and where it came from."""
         shape = "x".join(str(side) for side in self.input_shape)
+        left_out = f", {len(self.skipped):,} unreadable left out" if self.skipped else ""
         return (
             f"{self.name}, {self.split}: {len(self):,} pictures of {shape}, "
-            f"{len(self.class_names)} classes, from {self.source}"
+            f"{len(self.class_names)} classes, from {self.source}{left_out}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine
+from fastconv._arguments import number
 from fastconv.functional._arrays import dense, same_dtype, same_shape, thread_count
 from fastconv.functional._operands import operand
 from fastconv.functional.softmax import softmax
@@ -24,7 +25,7 @@ _INT64 = np.dtype(np.int64)
 
 
 def cross_entropy(
-    logits: Any, labels: Any, *, reduction: str = "mean", num_threads: int | None = None
+    logits: Any, labels: Any, *, reduction: str = "mean", label_smoothing: float = 0.0, num_threads: int | None = None
 ) -> float | np.ndarray:
     """Cross-entropy of the softmax of `logits`, ``loss[n] = log(sum_c exp(logits[n, c])) - logits[n, labels[n]]``.
 
@@ -37,6 +38,8 @@ def cross_entropy(
         ``loss[n] = -sum_c labels[n, c] * log_softmax(logits)[n, c]``.
     reduction : {"mean", "sum", "none"}
         What becomes of the losses of the examples. The mean of none is NaN.
+    label_smoothing : float
+        The share 0..1 of each example's probability that is spread over all classes alike.
     num_threads : int, optional
 
     Returns
@@ -58,17 +61,23 @@ def cross_entropy(
     >>> round(fastconv.cross_entropy(logits, np.array([0, 1])), 4)
     0.41
     """
-    return _loss_and_gradient(logits, labels, reduction, False, None, num_threads)[0]
+    return _loss_and_gradient(logits, labels, reduction, False, None, num_threads, label_smoothing)[0]
 
 
 def cross_entropy_backward(
-    logits: Any, labels: Any, *, reduction: str = "mean", dloss: Any = None, num_threads: int | None = None
+    logits: Any,
+    labels: Any,
+    *,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    dloss: Any = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Gradient of `cross_entropy` for the logits, ``(softmax(logits) - onehot(labels)) * dloss``, over N for "mean".
 
     Parameters
     ----------
-    logits, labels, reduction, num_threads
+    logits, labels, reduction, label_smoothing, num_threads
         As given to `cross_entropy`.
     dloss : float, or ndarray, shape (N, ...), for "none", optional
         Gradient for the loss; 1 if not given.
@@ -89,19 +98,19 @@ def cross_entropy_backward(
     >>> fastconv.cross_entropy_backward(np.array([[0.0, 0.0]]), np.array([1]))
     array([[ 0.5, -0.5]])
     """
-    gradient = _loss_and_gradient(logits, labels, reduction, True, dloss, num_threads)[1]
+    gradient = _loss_and_gradient(logits, labels, reduction, True, dloss, num_threads, label_smoothing)[1]
     assert gradient is not None
     return gradient
 
 
 def softmax_cross_entropy(
-    logits: Any, labels: Any, reduction: str = "mean", *, num_threads: int | None = None
+    logits: Any, labels: Any, reduction: str = "mean", *, label_smoothing: float = 0.0, num_threads: int | None = None
 ) -> tuple[float | np.ndarray, np.ndarray]:
     """Return `cross_entropy` and `cross_entropy_backward` of one pass over the logits.
 
     Parameters
     ----------
-    logits, labels, reduction, num_threads
+    logits, labels, reduction, label_smoothing, num_threads
         As for `cross_entropy`.
 
     Returns
@@ -122,7 +131,7 @@ def softmax_cross_entropy(
     >>> round(loss, 4), dlogits
     (0.6931, array([[ 0.5, -0.5]]))
     """
-    loss, gradient = _loss_and_gradient(logits, labels, reduction, True, None, num_threads)
+    loss, gradient = _loss_and_gradient(logits, labels, reduction, True, None, num_threads, label_smoothing)
     assert gradient is not None
     return loss, gradient
 
@@ -202,13 +211,15 @@ def _difference(x: Any, target: Any, reduction: str) -> np.ndarray:
 
 
 def _loss_and_gradient(
-    logits: Any, labels: Any, reduction: str, gradient: bool, dloss: Any, num_threads: int | None
+    logits: Any, labels: Any, reduction: str, gradient: bool, dloss: Any, num_threads: int | None, smoothing: float
 ) -> tuple[float | np.ndarray, np.ndarray | None]:
     logits = operand("logits", logits)
     class_axis = min(1, logits.ndim - 1)
     if logits.ndim == 0 or logits.shape[class_axis] == 0:
         raise ValueError(f"logits has shape {logits.shape}; it must be (N, C, ...) or (C,) with at least one class")
     _check_reduction(reduction)
+    if not 0 <= number("label_smoothing", smoothing) <= 1:
+        raise ValueError(f"label_smoothing (={smoothing}) must lie in 0..1")
     threads = thread_count(num_threads)
     labels = np.asarray(labels)
     rows_shape = logits.shape[:class_axis] + logits.shape[class_axis + 1 :]
@@ -217,11 +228,16 @@ def _loss_and_gradient(
     scale = 1 / max(len(rows), 1) if reduction == "mean" else 1.0
     if labels.dtype.kind in "iu":
         same_shape("labels", labels, "logits without its class axis", rows_shape)
-        losses, drows = _from_classes(rows, _classes(labels, rows.shape[1]), scale, gradient, threads)
+        classes = _classes(labels, rows.shape[1])
+        losses, drows = _from_classes(rows, classes, scale, gradient, threads)
+        if smoothing:
+            _smooth(rows, classes, smoothing, scale, losses, drows)
     else:
         same_dtype("labels", labels, "logits", logits)
         same_shape("labels", labels, "logits", logits.shape)
         targets = np.moveaxis(labels, class_axis, -1).reshape(rows.shape)
+        if smoothing:
+            targets = targets * (1 - smoothing) + smoothing / rows.shape[1]
         losses, drows = _from_probabilities(rows, targets, scale, gradient, threads)
     loss = _reduce(losses.reshape(rows_shape), reduction)
     if drows is None:
@@ -248,6 +264,18 @@ def _from_classes(
             raise
         raise ValueError(f"labels holds {labels[wrong][0]}, outside the classes 0..{classes - 1}") from None
     return losses, drows
+
+
+def _smooth(
+    rows: np.ndarray, labels: np.ndarray, share: float, scale: float, losses: np.ndarray, drows: np.ndarray | None
+) -> None:
+    """Move losses and gradients of the labels to those of ``(1 - share) onehot + share / C``."""
+    places = (np.arange(len(rows)), labels)
+    share = float(share)
+    losses += share * (rows[places] - rows.mean(axis=1))
+    if drows is not None:
+        drows -= drows.dtype.type(share * scale / rows.shape[1])
+        drows[places] += drows.dtype.type(share * scale)
 
 
 def _from_probabilities(

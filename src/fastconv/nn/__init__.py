@@ -19,14 +19,18 @@ Training
     >>> sorted(history[-1])
     ['epoch', 'lr', 'seconds', 'test_accuracy', 'test_loss', 'train_loss']
 
-    ``Trainer(model, optimizer=None, loss=None, *, batch_size=64, seed=0, schedule="cosine", checkpoint=None,
-    metadata=None)``; ``fit(train, test=None, epochs=12, *, callbacks=())`` takes float arrays ready for the network
-    (normalised, NCHW) and integer labels. A `Callback` has ``on_fit_start(trainer, epochs, batches)``,
-    ``on_batch_end(trainer, epoch, batch, loss)`` and ``on_epoch_end(trainer, record)``; records are dicts that
-    ``json.dumps`` takes. With ``checkpoint=PATH`` the file is renewed after every epoch and when Ctrl-C stops the run
-    (KeyboardInterrupt is raised again afterwards; ``trainer.history`` holds the epochs that were completed,
-    ``trainer.checkpoint_path`` the file). ``evaluate(model, x, labels) -> Evaluation(loss, accuracy, predictions)``,
-    ``predict(model, x) -> outputs`` in batches, ``confusion_matrix(labels, predictions, classes) -> counts``.
+    ``Trainer(model, optimizer=None, loss=None, *, batch_size=64, seed=0, schedule="cosine", accumulate=1,
+    clip_norm=None, ema=None, early_stopping=None, checkpoint=None, metadata=None)``; ``fit(train, test=None, epochs=12,
+    *, transform=None, test_transform=None, callbacks=())`` takes float arrays ready for the network (normalised, NCHW)
+    or what the transforms make such arrays of, and integer labels. A `Callback` has ``on_fit_start(trainer, epochs,
+    batches)``, ``on_batch_end(trainer, epoch, batch, loss)``, ``on_epoch_end(trainer, record)`` and
+    ``on_fit_end(trainer)``; records are dicts that ``json.dumps`` takes. `HistoryFile` and `TensorBoard` are callbacks
+    that write them. With ``checkpoint=PATH`` the file is renewed after every epoch, and Ctrl-C leaves that of the last
+    whole one (KeyboardInterrupt is raised again afterwards; ``trainer.history`` holds the epochs that were completed,
+    ``trainer.checkpoint_path`` the file).
+    ``trainer.resume()`` then makes the next ``fit`` go on with the bits of an unbroken run.
+    ``evaluate(model, x, labels) -> Evaluation(loss, accuracy, predictions)``, ``predict(model, x) -> outputs`` in
+    batches, ``confusion_matrix(labels, predictions, classes) -> counts``.
 
 Files
     ``path = save_checkpoint(path, model, metadata)``: metadata is a dict that JSON can hold; the keys that mean
@@ -47,33 +51,41 @@ Figures
 
 from __future__ import annotations
 
-from fastconv.nn import init, losses, optim, weights, zoo
+from fastconv.nn import init, losses, optim, schedules, weights, zoo
+from fastconv.nn.callbacks import Callback, HistoryFile, TensorBoard
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
+from fastconv.nn.ema import EMA
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
 from fastconv.nn.losses import CrossEntropyLoss, MSELoss
 from fastconv.nn.module import Buffer, Module, Parameter
-from fastconv.nn.optim import SGD, Adam
+from fastconv.nn.optim import SGD, Adam, AdamW
+from fastconv.nn.stopping import EarlyStopping
 from fastconv.nn.summary import Summary, summary
 from fastconv.nn.trace import Trace
-from fastconv.nn.trainer import Callback, Trainer
+from fastconv.nn.trainer import Trainer
 from fastconv.nn.weights import load_weights
 
 __all__ = [
     *_layers,
+    "EMA",
     "SGD",
     "Adam",
+    "AdamW",
     "Buffer",
     "Callback",
     "Checkpoint",
     "CrossEntropyLoss",
+    "EarlyStopping",
     "Evaluation",
+    "HistoryFile",
     "MSELoss",
     "Module",
     "Parameter",
     "Summary",
+    "TensorBoard",
     "Trace",
     "Trainer",
     "confusion_matrix",
@@ -86,6 +98,7 @@ __all__ = [
     "optim",
     "predict",
     "save_checkpoint",
+    "schedules",
     "summary",
     "weights",
     "zoo",

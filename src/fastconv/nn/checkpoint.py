@@ -1,47 +1,66 @@
 """Checkpoints: a model with its description, in one file that is either the old one or the whole new one.
 
 The arrays carry the keys of ``model.state_dict()``. Beside them stands one JSON text: what the caller says about the
-model, and how to build it (`config`). safetensors is the format; without that package it is NumPy's .npz. Reading
-either runs no code from the file.
+model, how to build it (`config`), and where a training stands, whose arrays have keys of their own. A checksum covers
+all of it. safetensors is the format; without that package it is NumPy's .npz. Reading either runs no code from it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import importlib.util
 import json
 import os
-import secrets
-import stat
 import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv.nn.config import from_config
+from fastconv.nn.files import replacing
 from fastconv.nn.layers import LAYERS
 from fastconv.nn.module import Module
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "TrainingState", "load_checkpoint", "save_checkpoint"]
 
 _KEY = "fastconv"
+_CHECKSUM = "fastconv.sha256"
+_TRAINING = "fastconv.training/"
 _SUFFIXES = (".safetensors", ".npz")
+#: 1 had no checksum
+_FORMAT = 2
+
+
+class TrainingState(NamedTuple):
+    """Where a training stands: what JSON can hold, and arrays by key."""
+
+    values: dict[str, Any]
+    arrays: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a file holds: the ``model`` with its values, the caller's ``metadata``, the ``state`` by key."""
+    """What a file holds: the ``model`` with its values, the caller's ``metadata``, the ``state`` by key.
+
+    ``training`` is what `Trainer.resume` goes on from, or None.
+    """
 
     model: Module
     metadata: dict[str, Any]
     state: dict[str, np.ndarray]
+    training: TrainingState | None = None
 
 
-def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mapping[str, Any] | None = None) -> Path:
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    model: Module,
+    metadata: Mapping[str, Any] | None = None,
+    training: TrainingState | None = None,
+) -> Path:
     """Write a model to a file, which is replaced in one step and keeps its permissions.
 
     Parameters
@@ -53,6 +72,8 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
         Of layers that `fastconv.nn` has.
     metadata : mapping, optional
         Anything that JSON can hold.
+    training : TrainingState, optional
+        What a `Trainer` needs to go on.
 
     Returns
     -------
@@ -73,32 +94,26 @@ def save_checkpoint(path: str | os.PathLike[str], model: Module, metadata: Mappi
         if LAYERS.get(type(layer).__name__) is not type(layer):
             raise ValueError(f"model holds {name!r}, a {type(layer).__name__}: only layers of fastconv.nn can be saved")
     path = _target(Path(path))
+    described: dict[str, Any] = {"format": _FORMAT, "model": model.config(), "metadata": dict(metadata or {})}
+    arrays = model.state_dict()
+    if training is not None:
+        described["training"] = training.values
+        arrays |= {_TRAINING + name: array for name, array in training.arrays.items()}
     try:
-        text = json.dumps({"model": model.config(), "metadata": dict(metadata or {})})
+        text = json.dumps(described)
     except TypeError as error:
         raise ValueError(f"metadata must hold what JSON can: {error}") from None
-    state = model.state_dict()
-    real = Path(os.path.realpath(path))
-    temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
-    try:
-        with open(temporary, "xb") as file:
-            if real.exists():
-                temporary.chmod(stat.S_IMODE(real.stat().st_mode))
-            if path.suffix == ".npz":
-                arrays: dict[str, Any] = {_KEY: np.frombuffer(text.encode(), np.uint8), **state}
-                np.savez(file, **arrays)
-            else:
-                from safetensors.numpy import save
+    checksum = _checksum(text, arrays)
+    with replacing(path) as file:
+        if path.suffix == ".npz":
+            words = {_KEY: text, _CHECKSUM: checksum}
+            named: dict[str, Any] = {key: np.frombuffer(word.encode(), np.uint8) for key, word in words.items()}
+            named |= arrays
+            np.savez(file, **named)
+        else:
+            from safetensors.numpy import save
 
-                file.write(save(state, metadata={_KEY: text}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, real)
-    except OSError as error:
-        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+            file.write(save(arrays, metadata={_KEY: text, _CHECKSUM: checksum}))
     return path
 
 
@@ -135,11 +150,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if not path.is_file():
         raise ValueError(f"path (={str(path)!r}) is no file")
     try:
-        text, state = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+        text, checksum, arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
         described = json.loads(text)
+        if described.get("format", 1) > 1 and checksum != _checksum(text, arrays):
+            raise ValueError("its checksum is wrong, so it is not what was written")
         metadata = described["metadata"]
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no dict")
+        state = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
         model = from_config(described["model"])
         model.load_state_dict(state)
     except _Unavailable as error:
@@ -147,7 +165,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except _DAMAGE as error:
         detail = f"no {error} in it" if isinstance(error, KeyError) else error
         raise ValueError(f"path (={str(path)!r}) is no checkpoint of fastconv, or damaged: {detail}") from error
-    return Checkpoint(model, metadata, state)
+    values = described.get("training")
+    if values is None:
+        return Checkpoint(model, metadata, state)
+    rest = {name[len(_TRAINING) :]: array for name, array in arrays.items() if name not in state}
+    return Checkpoint(model, metadata, state, TrainingState(values, rest))
 
 
 class _Unavailable(Exception):
@@ -156,10 +178,20 @@ class _Unavailable(Exception):
 
 #: what readers raise on files that are cut off, changed or something else
 _DAMAGE = (ValueError, TypeError, KeyError, OSError, EOFError, MemoryError, RecursionError, zipfile.BadZipFile,
-           NotImplementedError, RuntimeError, SyntaxError)  # fmt: skip
+           NotImplementedError, RuntimeError, SyntaxError, AttributeError)  # fmt: skip
 
 
-def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+def _checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """The SHA-256 of the words and of every array with its name, type and shape."""
+    found = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {np.shape(arrays[name])} ".encode())
+        found.update(array.data)
+    return found.hexdigest()
+
+
+def _read_npz(path: Path) -> tuple[str, str | None, dict[str, np.ndarray]]:
     import zlib
 
     try:
@@ -169,18 +201,21 @@ def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
             arrays = {name: file[name] for name in file.files}
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return arrays.pop(_KEY).tobytes().decode(), arrays
+    text = arrays.pop(_KEY).tobytes().decode()
+    checksum = arrays.pop(_CHECKSUM).tobytes().decode() if _CHECKSUM in arrays else None
+    return text, checksum, arrays
 
 
-def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+def _read_safetensors(path: Path) -> tuple[str, str | None, dict[str, np.ndarray]]:
     if not _installed():
         raise _Unavailable(f"path (={str(path)!r}) needs safetensors to be read: pip install 'fastconv[cli]' brings it")
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {})[_KEY]
-            return text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            words = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return words[_KEY], words.get(_CHECKSUM), arrays
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.data.transforms import Transform
 from fastconv.geometry import canonical_integer
 from fastconv.nn.losses import CrossEntropyLoss, Loss
 from fastconv.nn.module import Module
@@ -21,15 +22,17 @@ class Evaluation(NamedTuple):
     predictions: np.ndarray
 
 
-def predict(model: Module, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray:
+def predict(model: Module, x: np.ndarray, *, batch_size: int = 256, transform: Transform | None = None) -> np.ndarray:
     """The outputs of a model for many inputs, computed batch by batch.
 
     Parameters
     ----------
     model : Module
     x : ndarray, shape (N, ...)
-        Inputs as the model takes them.
+        Inputs as the model takes them; a `numpy.memmap` is read batch by batch.
     batch_size : int
+    transform : callable (batch, rng) -> batch, optional
+        What makes of `x` what the model takes, such as `fastconv.data.Normalize`.
 
     Returns
     -------
@@ -46,18 +49,28 @@ def predict(model: Module, x: np.ndarray, *, batch_size: int = 256) -> np.ndarra
     if x.ndim == 0:
         raise ValueError("x must hold a batch of inputs, got a single number")
     batch_size = canonical_integer("batch_size", batch_size, 1)
-    first = model(x[:batch_size])
+
+    def outputs_of(batch: np.ndarray) -> np.ndarray:
+        return model(batch if transform is None else transform(batch, np.random.default_rng(0)))
+
+    first = outputs_of(x[:batch_size])
     if len(x) <= batch_size:
         return first
     outputs = np.empty((len(x), *first.shape[1:]), first.dtype)
     outputs[:batch_size] = first
     for start in range(batch_size, len(x), batch_size):
-        outputs[start : start + batch_size] = model(x[start : start + batch_size])
+        outputs[start : start + batch_size] = outputs_of(x[start : start + batch_size])
     return outputs
 
 
 def evaluate(
-    model: Module, x: np.ndarray, targets: Any, loss: Loss | None = None, *, batch_size: int = 256
+    model: Module,
+    x: np.ndarray,
+    targets: Any,
+    loss: Loss | None = None,
+    *,
+    batch_size: int = 256,
+    transform: Transform | None = None,
 ) -> Evaluation:
     """Loss and accuracy of a model on a test set.
 
@@ -70,6 +83,8 @@ def evaluate(
     loss : Loss, optional
         `CrossEntropyLoss` where it is not given.
     batch_size : int
+    transform : callable (batch, rng) -> batch, optional
+        As for `predict`.
 
     Returns
     -------
@@ -83,7 +98,7 @@ def evaluate(
     loss = CrossEntropyLoss() if loss is None else loss
     x, targets = np.asarray(x), np.asarray(targets)
     check_pair("x", x, "targets", targets)
-    outputs = predict(model, x, batch_size=batch_size)
+    outputs = predict(model, x, batch_size=batch_size, transform=transform)
     value = loss(outputs, targets)
     if not loss.CLASSIFIES:
         return Evaluation(value, None, outputs)

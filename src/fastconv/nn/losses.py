@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional as F
+from fastconv._arguments import number
 
 __all__ = ["CrossEntropyLoss", "Loss", "MSELoss"]
 
@@ -36,6 +37,10 @@ class Loss:
         """The loss of a batch and its gradient for the predictions."""
         raise NotImplementedError(type(self).__name__)
 
+    def plain(self) -> Loss:
+        """The loss that tests are measured by: this one without what only helps training."""
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(reduction={self.reduction!r})"
 
@@ -46,6 +51,8 @@ class CrossEntropyLoss(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
+    label_smoothing : float
+        The share 0..1 of each example that is spread over all classes alike.
 
     Examples
     --------
@@ -57,14 +64,29 @@ class CrossEntropyLoss(Loss):
 
     CLASSIFIES = True
 
+    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        super().__init__(reduction)
+        self.label_smoothing = number("label_smoothing", label_smoothing)
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(f"label_smoothing (={label_smoothing}) must lie in 0..1")
+
     def __call__(self, predictions: np.ndarray, targets: np.ndarray) -> float:
         """The loss of scores, shape (N, C), against labels, shape (N,)."""
-        return _scalar(F.cross_entropy(predictions, targets, reduction=self.reduction))
+        smoothing = self.label_smoothing
+        return _scalar(F.cross_entropy(predictions, targets, reduction=self.reduction, label_smoothing=smoothing))
 
     def with_gradient(self, predictions: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss and ``softmax(x) - onehot(label)`` (over N for "mean")."""
-        loss, gradient = F.softmax_cross_entropy(predictions, targets, self.reduction)
+        smoothing = self.label_smoothing
+        loss, gradient = F.softmax_cross_entropy(predictions, targets, self.reduction, label_smoothing=smoothing)
         return _scalar(loss), gradient
+
+    def plain(self) -> Loss:
+        """Cross-entropy without smoothing."""
+        return CrossEntropyLoss(self.reduction) if self.label_smoothing else self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(reduction={self.reduction!r}, label_smoothing={self.label_smoothing!r})"
 
 
 class MSELoss(Loss):

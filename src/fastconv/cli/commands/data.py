@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="?", metavar="NAME|FOLDER", help="describe this one, after reading it all")
     parser.add_argument("--download", action="store_true", help="fetch it if it is not on this machine")
     parser.add_argument("--limit", type=count, metavar="N", help=argparse.SUPPRESS)
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave out pictures that cannot be read")
     add_output_options(parser, quiet=False)
 
 
@@ -50,7 +51,7 @@ def _describe(arguments: argparse.Namespace, output: Output) -> None:
 
     location = data_choice.find(arguments, output)
     for split in ("train", "test"):
-        part = data_choice.read(location, split, arguments, output)
+        part = data_choice.read(location, split, output, arguments.limit, arguments.skip_unreadable)
         output.record(
             {
                 "name": part.name,

@@ -30,13 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads is not None:
         fastconv.set_num_threads(arguments.threads)
     trained = checkpoints.load(arguments.checkpoint)
-    test = data_choice.read(data_choice.find(arguments, output), "test", arguments, output)
+    location = data_choice.find(arguments, output)
+    test = data_choice.read(location, "test", output, arguments.limit, arguments.skip_unreadable)
     if test.class_names != trained.class_names:
         raise ValueError(f"{trained.path}: its classes are not those of {test.name} in {test.source}")
     if test.input_shape != trained.input_shape:
         raise ValueError(f"{trained.path}: takes pictures of {trained.input_shape}, {test.name} has {test.input_shape}")
     output.line(f"network: {trained.network}, {trained.path}")
-    found = nn.evaluate(trained.model, data.normalize(test.images, trained.mean, trained.std), test.labels)
+    normalize = data.Normalize(trained.mean, trained.std)
+    found = nn.evaluate(trained.model, test.images, test.labels, transform=normalize)
     counts = nn.confusion_matrix(test.labels, found.predictions, len(test.class_names))
     each = {
         name: float(row[label] / row.sum()) if row.sum() else None

@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SUFFIXES", "read_image", "resize", "write_image"]
+__all__ = ["SUFFIXES", "Unreadable", "read_image", "resize", "write_image"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
+
+
+class Unreadable(ValueError):
+    """A file that is missing, damaged or no picture."""
 
 
 def read_image(path: Path, channels: int | None = None) -> np.ndarray:
@@ -33,8 +37,10 @@ def read_image(path: Path, channels: int | None = None) -> np.ndarray:
 
     Raises
     ------
+    Unreadable
+        If the file is missing, damaged or no picture.
     ValueError
-        If the file is missing, damaged or no picture, or Pillow is not installed.
+        If Pillow is not installed.
     """
     image_module = _pillow(path)
     try:
@@ -48,13 +54,13 @@ def read_image(path: Path, channels: int | None = None) -> np.ndarray:
                 picture = picture.convert("L" if channels == 1 else "RGB")
                 pixels = np.asarray(picture, np.uint8)
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise Unreadable(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise ValueError(f"{path}: a folder, not a picture") from None
+        raise Unreadable(f"{path}: a folder, not a picture") from None
     except image_module.UnidentifiedImageError:
-        raise ValueError(f"{path}: not a picture that Pillow can read") from None
+        raise Unreadable(f"{path}: not a picture that Pillow can read") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-        raise ValueError(f"{path}: damaged picture ({error})") from error
+        raise Unreadable(f"{path}: damaged picture ({error})") from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

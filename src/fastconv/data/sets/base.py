@@ -52,6 +52,8 @@ class Source:
         Where it is looked for when only the name is given; the download folder comes after these.
     remotes : tuple of Remote, optional
         What ``--download`` fetches.
+    read_skipping : callable (Path, split, progress) -> Dataset, optional
+        The same as `read`, but pictures that cannot be read are left out; for sets that are one file a picture.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Source:
     places: Callable[[], Sequence[Path]] = _nowhere
     remotes: tuple[Remote, ...] = ()
     only_by_path: bool = False
+    read_skipping: Callable[[Path, str, Progress | None], Dataset] | None = None
 
     def find(self) -> Path | None:
         """Return the first of its places that holds it, or None."""

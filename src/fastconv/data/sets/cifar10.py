@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,15 @@ def _is_picture_folder(folder: Path) -> bool:
     return image_folder.class_folders(folder, "train") == CLASS_NAMES
 
 
-def _read(folder: Path, split: str, progress: Progress | None) -> Dataset:
+def _read(folder: Path, split: str, progress: Progress | None, skip: bool = False) -> Dataset:
     found = _find_batches(folder)
     if found is None:
-        part = image_folder.read_pictures(folder, split, progress, channels=3)
+        part = image_folder.read_pictures(folder, split, progress, channels=3, skip=skip)
         if part.images.shape[1:] != cifar.IMAGE_SHAPE:
             raise ValueError(f"{folder}: CIFAR-10 pictures are 3x32x32, these are {part.images.shape[1:]}")
-        return Dataset(part.images, part.labels, CLASS_NAMES, "cifar10", split, str(folder), *STATISTICS)
+        return Dataset(
+            part.images, part.labels, CLASS_NAMES, "cifar10", split, str(folder), *STATISTICS, skipped=part.skipped
+        )
     place, binary = found
     if binary:
         images, labels = _read_batches(place, _BINARY[split], cifar.read_binary_batch)
@@ -82,6 +85,7 @@ SET = Source(
     licence="free for research",
     recognises=lambda folder: folder.is_dir() and (_find_batches(folder) is not None or _is_picture_folder(folder)),
     read=_read,
+    read_skipping=partial(_read, skip=True),
     remotes=(
         Remote(
             "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
