@@ -28,7 +28,7 @@ class Case:
         options = dict(self.options)
         if layer_type.PARAMETERS:
             options.update(dtype=dtype, rng=seed)
-        if self.type == "Dropout":
+        if self.type in ("Dropout", "RBF"):
             options["rng"] = seed
         return layer_type(*self.arguments, **options)
 
@@ -57,6 +57,9 @@ CASES = [
     case("Conv2d", 1, 2, 3, id="circular", shape=(1, 1, 5, 4), padding=1, padding_mode="circular"),
     case("Conv2d", 1, 2, 2, id="asymmetric", shape=(1, 1, 4, 4), padding=((1, 0), (0, 2)), in_torch=False),
     case("Conv2d", 2, 3, 3, id="channels-last", shape=(2, 5, 6, 2), layout="NHWC", in_torch=False),
+    case("TableConv2d", 3, ((0, 1), (2,), (0, 1, 2)), 2, shape=(2, 3, 4, 3), in_torch=False),
+    case("TableConv2d", 3, ((1, 0), (2,)), (2, 1), id="all-options", shape=(1, 4, 3, 3), stride=(1, 2), padding=(1, 0),
+         bias=False, layout="NHWC", in_torch=False),
     case("Conv3d", 1, 2, 2, shape=(1, 1, 3, 4, 3), padding=(1, 0, 0)),
     case("ConvTranspose1d", 2, 3, 3, shape=(2, 2, 5), stride=2),
     case("ConvTranspose2d", 2, 3, 3, shape=(2, 2, 3, 4)),
@@ -138,6 +141,9 @@ CASES = [
     case("ReflectionPad2d", (1, 2, 0, 1), id="sides", shape=(1, 2, 3, 4)),
     case("ReplicationPad2d", (1, 2, 0, 1), id="sides", shape=(1, 2, 3, 4)),
     case("CircularPad2d", (1, 2, 0, 3), id="channels-last", shape=(1, 3, 4, 2), layout="NHWC", in_torch=False),
+    case("Scale", 3, shape=(2, 3, 2, 2), in_torch=False),
+    case("Scale", 3, False, id="channels-last", shape=(2, 2, 3), layout="NWC", in_torch=False),
+    case("RBF", 5, 3, shape=(4, 5), in_torch=False),
     case("Identity", shape=(3, 4)),
     case("Linear", 5, 3, shape=(4, 5)),
     case("Linear", 5, 3, id="no-bias", shape=(4, 5), bias=False),
@@ -363,6 +369,12 @@ BAD_ARGUMENTS = [
     ("Conv2d", (4, 4, 3), {"layout": "CHWN"}, ValueError, "layout"),
     ("Conv2d", (4, 4, 3), {"dtype": "float16"}, TypeError, "float16"),
     ("Conv2d", (4.0, 4, 3), {}, TypeError, "in_channels"),
+    ("TableConv2d", (3, (), 3), {}, TypeError, "connections"),
+    ("TableConv2d", (3, ((0,), ()), 3), {}, ValueError, "connections holds"),
+    ("TableConv2d", (3, ((0, 3),), 3), {}, ValueError, r"inputs are 0\.\.2"),
+    ("TableConv2d", (3, ((0, 0),), 3), {}, ValueError, "at most once"),
+    ("Scale", (0,), {}, ValueError, "num_features"),
+    ("RBF", (0, 10), {}, ValueError, "in_features"),
     ("ConvTranspose2d", (8, 8, 3), {"groups": 3}, ValueError, "groups"),
     ("ConvTranspose2d", (8, 8, 3), {"output_padding": -1}, ValueError, "output_padding"),
     ("MaxPool2d", (0,), {}, ValueError, "kernel_size"),
@@ -445,6 +457,9 @@ def test_bad_arguments(name, arguments, options, error, match):
         (nn.MaxPool2d(3), (3, 2, 2)),
         (nn.MaxPool2d(2, padding=2), (3, 4, 4)),
         (nn.PReLU(3), (4, 8, 8)),
+        (nn.TableConv2d(3, [(0, 1)], 3), (2, 8, 8)),
+        (nn.Scale(3), (4, 8, 8)),
+        (nn.RBF(3, 4), (4,)),
         (nn.Upsample(scale_factor=2), (4,)),
         (nn.Upsample((2, 2)), (3, 8)),
         (nn.Upsample(scale_factor=2, mode="linear"), (3, 8, 8)),

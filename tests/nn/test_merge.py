@@ -1,4 +1,4 @@
-"""Add, Concat and Multiply: values, gradients, shapes; what does not fit together."""
+"""Add, Concat, Multiply and Reparametrize: values, gradients, shapes; what does not fit together."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,20 @@ def test_multiply_trains_and_compiles(gate):
     np.testing.assert_allclose(model.compile(tuple(part.shape for part in x))(x), first, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("layer", [nn.Add(), nn.Concat(), nn.Multiply()], ids=repr)
+def test_reparametrize():
+    mean, logvar = parts((4, 3), (4, 3))
+    layer = nn.Reparametrize(rng=0)
+    assert layer((mean, logvar)) is mean
+    drawn = np.random.default_rng(0).standard_normal((4, 3))
+    y = layer((mean, logvar), training=True)
+    np.testing.assert_allclose(y, mean + np.exp(logvar / 2) * drawn)
+    dy = np.cos(mean)
+    dmean, dlogvar = layer.backward(dy)
+    np.testing.assert_array_equal(dmean, dy)
+    np.testing.assert_allclose(dlogvar, dy * drawn * np.exp(logvar / 2) / 2)
+
+
+@pytest.mark.parametrize("layer", [nn.Add(), nn.Concat(), nn.Multiply(), nn.Reparametrize()], ids=repr)
 def test_backward_may_be_skipped_and_needs_a_forward(layer):
     xs = parts((1, 2), (1, 2))
     layer(xs, training=True)
@@ -92,6 +105,7 @@ def test_backward_may_be_skipped_and_needs_a_forward(layer):
         (nn.Multiply(), ((3, 1), (3, 4)), "does not fit"),
         (nn.Multiply(), ((3, 4), (4,)), "does not fit"),
         (nn.Multiply(), ((3, 4),), "two inputs"),
+        (nn.Reparametrize(), ((3, 4), (3, 5)), "of one shape"),
         (nn.Concat(3), ((3, 4), (3, 4)), r"dim \(=3\)"),
     ],
 )

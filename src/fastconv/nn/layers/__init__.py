@@ -44,9 +44,13 @@ from fastconv.nn.layers.pad import (
     ZeroPad3d,
 )
 from fastconv.nn.layers.prelu import PReLU
+from fastconv.nn.layers.rbf import RBF
+from fastconv.nn.layers.reparametrize import Reparametrize
+from fastconv.nn.layers.scale import Scale
 from fastconv.nn.layers.sequential import Sequential
 from fastconv.nn.layers.smooth import GELU, Hardsigmoid, Hardswish, ScaledTanh, Sigmoid, SiLU, Tanh
 from fastconv.nn.layers.softmax import Softmax
+from fastconv.nn.layers.table_conv import TableConv2d
 from fastconv.nn.layers.upsample import Upsample
 from fastconv.nn.module import Module
 
@@ -54,7 +58,7 @@ from fastconv.nn.module import Module
 LAYERS: dict[str, type[Module]] = {
     layer.__name__: layer
     for layer in (
-        Conv1d, Conv2d, Conv3d,
+        Conv1d, Conv2d, Conv3d, TableConv2d,
         ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
         MaxPool1d, MaxPool2d, MaxPool3d,
         AvgPool1d, AvgPool2d, AvgPool3d,
@@ -62,16 +66,16 @@ LAYERS: dict[str, type[Module]] = {
         AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
         AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
         BatchNorm1d, BatchNorm2d, BatchNorm3d,
-        LocalResponseNorm,
+        LocalResponseNorm, Scale,
         ReLU, ReLU6, LeakyReLU, PReLU, Sigmoid, Tanh, ScaledTanh, SiLU, GELU, Hardsigmoid, Hardswish, Softmax,
-        Linear, Dropout, Flatten, Unflatten, Identity,
+        Linear, RBF, Dropout, Flatten, Unflatten, Identity,
         Upsample, ChannelShuffle, ChannelPad,
         ZeroPad1d, ZeroPad2d, ZeroPad3d,
         ConstantPad1d, ConstantPad2d, ConstantPad3d,
         ReflectionPad1d, ReflectionPad2d, ReflectionPad3d,
         ReplicationPad1d, ReplicationPad2d, ReplicationPad3d,
         CircularPad1d, CircularPad2d, CircularPad3d,
-        Add, Concat, Multiply,
+        Add, Concat, Multiply, Reparametrize,
         Sequential, Graph,
     )
 }  # fmt: skip
