@@ -5,6 +5,10 @@ Each module checks its arguments once and calls the engine; `fastconv` re-export
 
 from fastconv.functional.activation import relu, relu_backward
 from fastconv.functional.batch_norm import batch_norm, batch_norm_backward
+from fastconv.functional.binary_cross_entropy import (
+    binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_backward,
+)
 from fastconv.functional.channel_shuffle import channel_shuffle, channel_shuffle_backward
 from fastconv.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward, conv3d, conv3d_backward
 from fastconv.functional.conv_transpose import (
@@ -30,6 +34,7 @@ from fastconv.functional.losses import (
     mse_loss_backward,
     softmax_cross_entropy,
 )
+from fastconv.functional.normal_divergence import normal_divergence, normal_divergence_backward
 from fastconv.functional.pad import pad, pad_backward
 from fastconv.functional.pool_adaptive_avg import (
     adaptive_avg_pool1d,
@@ -144,6 +149,8 @@ __all__ = [
     "avg_pool3d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
     "channel_shuffle",
     "channel_shuffle_backward",
     "conv1d",
@@ -213,6 +220,8 @@ __all__ = [
     "max_unpool3d_backward",
     "mse_loss",
     "mse_loss_backward",
+    "normal_divergence",
+    "normal_divergence_backward",
     "pad",
     "pad_backward",
     "prelu",

@@ -49,6 +49,7 @@ from fastconv.nn import init, losses, optim, zoo
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
+from fastconv.nn.generative_losses import BCEWithLogitsLoss, KLLoss, VAELoss
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
 from fastconv.nn.losses import CrossEntropyLoss, MSELoss
@@ -61,16 +62,19 @@ __all__ = [
     *_layers,
     "SGD",
     "Adam",
+    "BCEWithLogitsLoss",
     "Buffer",
     "Callback",
     "Checkpoint",
     "CrossEntropyLoss",
     "Evaluation",
+    "KLLoss",
     "MSELoss",
     "Module",
     "Parameter",
     "Summary",
     "Trainer",
+    "VAELoss",
     "confusion_matrix",
     "evaluate",
     "from_config",

@@ -108,7 +108,7 @@ class TableConv2d(Module):
     def _dense(self, kept: np.ndarray | None = None) -> np.ndarray:
         """The weight with the kernels of all pairs, zero where the table has none."""
         if kept is None:
-            kept = np.zeros((len(self.connections), self.in_channels, *self.kernel_size), self.dtype)
+            kept = np.zeros((len(self.connections), self.in_channels, *self.kernel_size), self.weight.data.dtype)
         kept[self._filters, self._inputs] = self.weight.data
         return kept
 
