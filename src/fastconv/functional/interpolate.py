@@ -1,7 +1,8 @@
 """Upsampling and downsampling to any size, by the nearest element or linearly between two, forward and backward.
 
-Every axis is treated by itself. Copies of whole numbers of elements are the adjoint of a pool that sums, which the
-engine has in every layout.
+What the engine has in every layout does the common work: copies of whole numbers of elements are the adjoint of a pool
+that sums, and linear steps of whole numbers a transposed convolution of each channel. Otherwise every axis is treated
+by itself.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv._arguments import flag, number
-from fastconv.functional import pool_avg
+from fastconv.functional import conv, conv_transpose, pool_avg
 from fastconv.functional._arrays import deliver, result_buffer
 from fastconv.functional._operands import is_shape, operand
+from fastconv.functional.conv import conv1d
+from fastconv.functional.linear import linear
+from fastconv.functional.pad import pad, pad_backward
 from fastconv.geometry import canonical_integer
 
 __all__ = ["interpolate", "interpolate_backward"]
@@ -145,8 +149,7 @@ def interpolate(
         return deliver(y, out)
     whole = _whole_factors(how, x.shape, axes, output)
     if whole:
-        pool = getattr(pool_avg, f"avg_pool{len(axes)}d_backward")
-        pool(x, shape, whole, divisor_override=1, layout=_name(len(axes), layout), out=y)
+        _repeat(x, how, whole, layout, y)
         return deliver(y, out)
     steps = _steps(how, x.shape, axes, output)
     for source, target in zip(x, y, strict=True):
@@ -209,16 +212,16 @@ def interpolate_backward(
         return deliver(dx, out)
     whole = _whole_factors(how, x_shape, axes, output)
     if whole:
-        pool = getattr(pool_avg, f"avg_pool{len(axes)}d")
-        pool(dy, whole, divisor_override=1, layout=_name(len(axes), layout), out=dx)
+        _repeat_backward(dy, how, whole, layout, dx)
         return deliver(dx, out)
-    steps = _steps(how, x_shape, axes, output)
-    for gradient, target in zip(dy, dx, strict=True):
-        for axis, first, second, weight in reversed(steps):
-            gradient = _gathered(gradient, axis - 1, first, second, weight, x_shape[axis])
-        target[...] = gradient
+    for axis, first, second, weight in reversed(_steps(how, x_shape, axes, output)):
+        dy = _gathered(dy, axis, first, second, weight, x_shape[axis])
+    dx[...] = dy
     return deliver(dx, out)
 
+
+#: factors beyond which a kernel of every channel would be large
+MOST = 16
 
 _Step = tuple[int, np.ndarray, np.ndarray | None, np.ndarray]
 
@@ -249,8 +252,8 @@ def _replaced(shape: Sequence[int], axes: range, sizes: Sequence[int]) -> tuple[
 
 
 def _whole_factors(how: Resampling, shape: Sequence[int], axes: range, output: Sequence[int]) -> tuple[int, ...] | None:
-    """How often each element is repeated, where that is the same for all."""
-    if how.mode != "nearest":
+    """How many results stand for each element, where that is the same for all and the engine has a way."""
+    if how.align_corners or (how.mode != "nearest" and max(output) > MOST * min(shape[axis] for axis in axes)):
         return None
     factors = []
     for axis, m, factor in zip(axes, output, how.factors(len(axes)), strict=True):
@@ -297,15 +300,60 @@ def _between(x: np.ndarray, axis: int, first: np.ndarray, second: np.ndarray | N
 def _gathered(
     dy: np.ndarray, axis: int, first: np.ndarray, second: np.ndarray | None, weight: np.ndarray, n: int
 ) -> np.ndarray:
-    """The adjoint of `_between`: sums over runs of results with one source, which lie next to each other."""
-    shape = (*dy.shape[:axis], n, *dy.shape[axis + 1 :])
-    dx = np.zeros(shape, dy.dtype)
-    share = _shaped(weight, dy, axis)
-    parts = [(first, dy * (1 - share) if second is not None else dy)]
+    """The adjoint of `_between`, as a product with its matrix: the engine's 1x1 convolution or full connection."""
+    matrix = np.zeros((n, len(first)), dy.dtype)
+    places = np.arange(len(first))
+    np.add.at(matrix, (first, places), (1 - weight).astype(dy.dtype))
     if second is not None:
-        parts.append((second, dy * share))
-    for sources, gradient in parts:
-        present, starts = np.unique(sources, return_index=True)
-        index = (slice(None),) * axis + (present,)
-        dx[index] += np.add.reduceat(gradient, starts, axis=axis)
-    return dx
+        np.add.at(matrix, (second, places), weight.astype(dy.dtype))
+    outer, inner = math.prod(dy.shape[:axis]), math.prod(dy.shape[axis + 1 :])
+    if inner == 1:
+        dx = linear(dy.reshape(outer, len(first)), matrix)
+    else:
+        dx = conv1d(dy.reshape(outer, len(first), inner), matrix[:, :, None])
+    return dx.reshape(*dy.shape[:axis], n, *dy.shape[axis + 1 :])
+
+
+def _repeat(x: np.ndarray, how: Resampling, factors: tuple[int, ...], layout: str | None, y: np.ndarray) -> None:
+    """Whole factors: a pool's adjoint, or, linearly, a transposed convolution of the input in a border of its edge."""
+    ndim = len(factors)
+    options: dict[str, Any] = {"layout": _name(ndim, layout), "out": y}
+    if how.mode == "nearest":
+        getattr(pool_avg, f"avg_pool{ndim}d_backward")(x, y.shape, factors, divisor_override=1, **options)
+        return
+    weight, padding = _triangles(factors, _channels(x, layout), x.dtype)
+    bordered = pad(x, (1, 1) * ndim, "replicate", layout=layout)
+    call = getattr(conv_transpose, f"conv_transpose{ndim}d")
+    call(bordered, weight, None, factors, padding, groups=len(weight), **options)
+
+
+def _repeat_backward(
+    dy: np.ndarray, how: Resampling, factors: tuple[int, ...], layout: str | None, dx: np.ndarray
+) -> None:
+    """The adjoint of `_repeat`."""
+    ndim, name = len(factors), _name(len(factors), layout)
+    if how.mode == "nearest":
+        getattr(pool_avg, f"avg_pool{ndim}d")(dy, factors, divisor_override=1, layout=name, out=dx)
+        return
+    weight, padding = _triangles(factors, _channels(dx, layout), dy.dtype)
+    bordered = getattr(conv, f"conv{ndim}d")(dy, weight, None, factors, padding, groups=len(weight), layout=name)
+    pad_backward(bordered, dx.shape, (1, 1) * ndim, "replicate", layout=layout, out=dx)
+
+
+def _channels(x: np.ndarray, layout: str | None) -> int:
+    return x.shape[-1 if layout is not None and layout.endswith("C") else 1]
+
+
+def _triangles(factors: tuple[int, ...], channels: int, dtype: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Kernels with the share of an element in the results around it, and the padding that centres them.
+
+    Result o lies at (o + 1/2) / f - 1/2 among the elements; those nearer than 1 share it. The padding also removes what
+    comes of the border of one element.
+    """
+    kernel = np.ones((), dtype)
+    for f in factors:
+        before = f // 2
+        places = (np.arange(2 * f - f % 2) - before + 0.5) / f - 0.5
+        kernel = np.multiply.outer(kernel, (1 - np.abs(places)).astype(dtype))
+    weight = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
+    return weight, tuple(f + f // 2 for f in factors)

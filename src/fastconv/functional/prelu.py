@@ -44,8 +44,9 @@ def prelu(x: Any, weight: Any, *, axis: int = 1, out: np.ndarray | None = None) 
     """
     x, slope, _ = _operands(x, weight, axis)
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x), ("weight", slope)))
-    np.multiply(x, slope, out=y)
-    np.copyto(y, x, where=x > 0)
+    below = np.minimum(x, 0)
+    below *= slope
+    np.add(np.maximum(x, 0, out=y), below, out=y)
     return deliver(y, out)
 
 
@@ -87,7 +88,7 @@ def prelu_backward(
     kept = () if slope.size == 1 else (place,)
     dslope = dx.sum(axis=tuple(index for index in range(x.ndim) if index not in kept)).reshape(slope.size)
     np.multiply(dy, slope, out=dx)
-    np.copyto(dx, dy, where=x > 0)
+    dx[...] = np.where(x > 0, dy, dx)
     return deliver(dx, out), dslope
 
 
