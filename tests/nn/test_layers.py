@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -250,6 +251,52 @@ def test_reused_buffers_change_nothing(case):
         np.testing.assert_array_equal(reusing.backward(gradient), plain.backward(gradient))
     for (_, a), (_, b) in zip(plain.named_parameters(), reusing.named_parameters(), strict=True):
         np.testing.assert_array_equal(a.grad, b.grad)
+
+
+#: layers on 4 MB, with the MB that a training call may still allocate: blocks of formulas, masks
+LARGE = {
+    "conv": (nn.Conv2d(32, 32, 3, padding=1, rng=0), 0.1),
+    "batch-norm": (nn.BatchNorm2d(32), 0.1),
+    "relu": (nn.ReLU(), 0.1),
+    "prelu": (nn.PReLU(32), 1),
+    "sigmoid": (nn.Sigmoid(), 1),
+    "gelu": (nn.GELU(), 1.5),
+    "hardswish": (nn.Hardswish(), 1),
+    "scaled-tanh": (nn.ScaledTanh(), 0.1),
+    "lrn": (nn.LocalResponseNorm(5), 1.5),
+    "scale": (nn.Scale(32), 0.1),
+    "softmax": (nn.Softmax(-1), 0.1),
+    "dropout": (nn.Dropout(0.3), 0.3),
+    "max-pool": (nn.MaxPool2d(2), 0.1),
+    "adaptive-avg-pool": (nn.AdaptiveAvgPool2d(1), 0.1),
+    "adaptive-max-pool": (nn.AdaptiveMaxPool2d(2), 0.1),
+    "upsample": (nn.Upsample(scale_factor=2), 0.1),
+    "channel-shuffle": (nn.ChannelShuffle(4), 0.1),
+    "channel-pad": (nn.ChannelPad((8, 8)), 0.1),
+    "zero-pad": (nn.ZeroPad2d(1), 0.1),
+    "flatten": (nn.Flatten(), 0.1),
+    "identity": (nn.Identity(), 0.1),
+    "add": (nn.Graph({"add": (nn.Add(), "input", "input")}), 0.1),
+    "concat": (nn.Graph({"concat": (nn.Concat(), "input", "input")}), 0.1),
+    "multiply": (nn.Graph({"mean": nn.AdaptiveAvgPool2d(1), "multiply": (nn.Multiply(), "input", "mean")}), 0.1),
+}
+
+
+@pytest.mark.parametrize(("layer", "allowed"), LARGE.values(), ids=LARGE)
+def test_training_allocates_nothing_large_after_the_first_step(layer, allowed):
+    x = np.random.default_rng(0).standard_normal((8, 32, 64, 64), np.float32)
+    layer.reuse_buffers()
+    dy = np.ones_like(layer(x, training=True))
+    layer.backward(dy)
+    tracemalloc.start()
+    try:
+        layer(x, training=True)
+        layer.backward(dy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        layer.reuse_buffers(False)
+    assert peak < allowed * 2**20
 
 
 @each_case

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape
+from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape
 from fastconv.functional._operands import operand
 
-__all__ = ["BLOCK", "elementwise"]
+__all__ = ["BLOCK", "channel_pieces", "elementwise"]
 
 #: elements of a block: a few arrays of it stay in a second-level cache, and NumPy's calls cost little beside it
 BLOCK = 32768
@@ -48,3 +49,18 @@ def elementwise(
         block = slice(start, start + BLOCK)
         formula(*(array[block] for array in flat), result[block])
     return deliver(y, out)
+
+
+def channel_pieces(axis: int, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """The arrays, with `axis` in the middle of three, in pieces that stay in the caches; the last array is written."""
+    shape = arrays[0].shape
+    place = axis_index("axis", axis, len(shape))
+    inner = math.prod(shape[place + 1 :])
+    volumes = [dense(array).reshape(math.prod(shape[:place]), shape[place], inner) for array in arrays]
+    if not volumes[0].size:
+        return
+    columns = max(1, BLOCK // shape[place])
+    rows = max(1, columns // inner)
+    for row in range(0, len(volumes[0]), rows):
+        for column in range(0, inner, columns):
+            yield tuple(volume[row : row + rows, :, column : column + columns] for volume in volumes)

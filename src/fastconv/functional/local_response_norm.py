@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from fastconv._arguments import number
-from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape
-from fastconv.functional._blocks import BLOCK
+from fastconv.functional._arrays import deliver, result_buffer, same_dtype, same_shape
+from fastconv.functional._blocks import channel_pieces
 from fastconv.functional._operands import operand
 from fastconv.geometry import canonical_integer
 
@@ -63,7 +62,7 @@ def local_response_norm(
     x = operand("x", x)
     formula = _Formula(size, alpha, beta, k)
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x),))
-    for source, target in _pieces(axis, x, y):
+    for source, target in channel_pieces(axis, x, y):
         np.multiply(source, formula.factor(formula.scale(source)), out=target)
     return deliver(y, out)
 
@@ -113,7 +112,7 @@ def local_response_norm_backward(
     same_shape("dy", dy, "x", x.shape)
     formula = _Formula(size, alpha, beta, k)
     dx = result_buffer("out", out, x.shape, x.dtype, (("dy", dy), ("x", x)))
-    for gradient, source, target in _pieces(axis, dy, x, dx):
+    for gradient, source, target in channel_pieces(axis, dy, x, dx):
         scale = formula.scale(source)
         direct = np.multiply(gradient, formula.factor(scale))
         through = np.multiply(direct, source)
@@ -163,18 +162,3 @@ def _window_sums(values: np.ndarray, before: int, after: int) -> np.ndarray:
     for distance in range(1, min(after, channels - 1) + 1):
         sums[:, :-distance] += values[:, distance:]
     return sums
-
-
-def _pieces(axis: int, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """The arrays, with `axis` in the middle of three, in pieces that stay in the caches; the last array is written."""
-    shape = arrays[0].shape
-    place = axis_index("axis", axis, len(shape))
-    inner = math.prod(shape[place + 1 :])
-    volumes = [dense(array).reshape(math.prod(shape[:place]), shape[place], inner) for array in arrays]
-    if not volumes[0].size:
-        return
-    columns = max(1, BLOCK // shape[place])
-    rows = max(1, columns // inner)
-    for row in range(0, len(volumes[0]), rows):
-        for column in range(0, inner, columns):
-            yield tuple(volume[row : row + rows, :, column : column + columns] for volume in volumes)

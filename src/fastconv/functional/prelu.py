@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fastconv.functional._arrays import axis_index, deliver, result_buffer, same_dtype, same_shape
+from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape
+from fastconv.functional._blocks import channel_pieces
 from fastconv.functional._operands import operand
 
 __all__ = ["prelu", "prelu_backward"]
@@ -42,11 +44,13 @@ def prelu(x: Any, weight: Any, *, axis: int = 1, out: np.ndarray | None = None) 
     >>> fastconv.prelu(np.array([[-2.0, -2.0, 3.0]]), np.array([0.5, 0.25, 0.1]))
     array([[-1. , -0.5,  3. ]])
     """
-    x, slope, _ = _operands(x, weight, axis)
+    x, slope = _operands(x, weight, axis)
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x), ("weight", slope)))
-    below = np.minimum(x, 0)
-    below *= slope
-    np.add(np.maximum(x, 0, out=y), below, out=y)
+    for source, target in _pieces(slope, axis, x, y):
+        below = np.minimum(source, 0)
+        below *= slope
+        np.maximum(source, 0, out=target)
+        target += below
     return deliver(y, out)
 
 
@@ -78,27 +82,36 @@ def prelu_backward(
     >>> fastconv.prelu_backward(np.array([[1.0, 1.0]]), np.array([[-2.0, 3.0]]), np.array([0.5]))
     (array([[0.5, 1. ]]), array([-2.]))
     """
-    x, slope, place = _operands(x, weight, axis)
+    x, slope = _operands(x, weight, axis)
     dy = operand("dy", dy)
     same_dtype("dy", dy, "x", x)
     same_shape("dy", dy, "x", x.shape)
     dx = result_buffer("out", out, x.shape, x.dtype, (("dy", dy), ("x", x), ("weight", slope)))
-    np.minimum(x, 0, out=dx)
-    dx *= dy
-    kept = () if slope.size == 1 else (place,)
-    dslope = dx.sum(axis=tuple(index for index in range(x.ndim) if index not in kept)).reshape(slope.size)
-    np.multiply(dy, slope, out=dx)
-    dx[...] = np.where(x > 0, dy, dx)
-    return deliver(dx, out), dslope
+    dslope = np.zeros(slope.size)
+    for gradient, source, target in _pieces(slope, axis, dy, x, dx):
+        below = np.minimum(source, 0)
+        below *= gradient
+        dslope += below.sum(axis=(0, 2))
+        np.multiply(gradient, slope, out=target)
+        target[...] = np.where(source > 0, gradient, target)
+    return deliver(dx, out), dslope.astype(x.dtype)
 
 
-def _operands(x: Any, weight: Any, axis: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """`x`, the slopes in a shape that fits it, and the axis they lie along."""
+def _operands(x: Any, weight: Any, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """`x`, and the slopes in a shape that fits its pieces."""
     x, weight = operand("x", x), operand("weight", weight)
     same_dtype("weight", weight, "x", x)
-    if weight.shape == (1,):
-        return x, weight.reshape(()), 0
-    place = axis_index("axis", axis, x.ndim)
-    if weight.shape != (x.shape[place],):
-        raise ValueError(f"weight has shape {weight.shape}, but x with shape {x.shape} has {x.shape[place]} channels")
-    return x, weight.reshape(-1, *[1] * (x.ndim - 1 - place)), place
+    if weight.shape != (1,):
+        place = axis_index("axis", axis, x.ndim)
+        if weight.shape != (x.shape[place],):
+            raise ValueError(
+                f"weight has shape {weight.shape}, but x with shape {x.shape} has {x.shape[place]} channels"
+            )
+    return x, weight.reshape(-1, 1)
+
+
+def _pieces(slope: np.ndarray, axis: int, *arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Pieces with the channels in the middle of three axes; one slope makes one channel of everything."""
+    if slope.size > 1:
+        return channel_pieces(axis, *arrays)
+    return channel_pieces(0, *(dense(array).reshape(1, -1) for array in arrays))

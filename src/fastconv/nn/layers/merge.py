@@ -109,7 +109,14 @@ class Concat(Module):
         if not needs_input:
             return None
         ends = np.cumsum([shape[self.dim] for shape in shapes])
-        return tuple(np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=self.dim))
+        parts = []
+        for index, part in enumerate(np.split(dy, ends[:-1], axis=self.dim)):
+            kept = self._kept_buffer(("dx", index, part.shape))
+            gradient = np.empty(part.shape, part.dtype) if kept is None else kept
+            gradient[...] = part
+            self._keep_buffer(("dx", index, part.shape), gradient)
+            parts.append(gradient)
+        return tuple(parts)
 
     def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
         """The inputs, copied behind each other."""

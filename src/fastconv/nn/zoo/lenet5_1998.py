@@ -5,6 +5,7 @@ After Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Appli
 radial basis functions with fixed codes. Pictures of 28x28 pixels lie in a field of 32x32, as in the paper, here by
 padding. The coefficient of a sub-sampling multiplies the mean of four pixels, not their sum. The codes are drawn,
 which the paper names as a choice; its own are pictures of characters.
+Distances to codes are large: SGD with momentum learns at a rate of about 0.003.
 """
 
 from __future__ import annotations
