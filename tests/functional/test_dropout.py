@@ -80,3 +80,27 @@ BAD = [
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_places_for_results():
+    x = np.random.default_rng(0).standard_normal((3, 5, 7), np.float32)
+    y, mask = fastconv.dropout(x, 0.4, np.random.default_rng(1))
+    out = np.empty_like(x), np.empty(x.shape, bool)
+    found = fastconv.dropout(x, 0.4, np.random.default_rng(1), out=out)
+    assert all(a is b for a, b in zip(found, out, strict=True))
+    np.testing.assert_array_equal(out[0], y)
+    np.testing.assert_array_equal(out[1], mask)
+    dy = np.cos(x)
+    dx = fastconv.dropout_backward(dy, mask, 0.4)
+    assert fastconv.dropout_backward(dy, mask, 0.4, out=dy) is dy
+    np.testing.assert_array_equal(dy, dx)
+    with pytest.raises(TypeError, match="tuple of two arrays"):
+        fastconv.dropout(x, 0.4, np.random.default_rng(1), out=x)
+    with pytest.raises(ValueError, match=r"out\[1\] has shape"):
+        fastconv.dropout(x, 0.4, np.random.default_rng(1), out=(y, mask[0]))
+
+
+def test_blocks_draw_one_mask():
+    """What is drawn block by block is what one call draws."""
+    _, mask = fastconv.dropout(np.ones(100_001), 0.3, np.random.default_rng(1))
+    np.testing.assert_array_equal(mask, np.random.default_rng(1).random(100_001, np.float32) >= 0.3)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Case:
         options = dict(self.options)
         if layer_type.PARAMETERS:
             options.update(dtype=dtype, rng=seed)
-        if self.type == "Dropout":
+        if self.type in ("Dropout", "RBF"):
             options["rng"] = seed
         return layer_type(*self.arguments, **options)
 
@@ -57,6 +58,9 @@ CASES = [
     case("Conv2d", 1, 2, 3, id="circular", shape=(1, 1, 5, 4), padding=1, padding_mode="circular"),
     case("Conv2d", 1, 2, 2, id="asymmetric", shape=(1, 1, 4, 4), padding=((1, 0), (0, 2)), in_torch=False),
     case("Conv2d", 2, 3, 3, id="channels-last", shape=(2, 5, 6, 2), layout="NHWC", in_torch=False),
+    case("TableConv2d", 3, ((0, 1), (2,), (0, 1, 2)), 2, shape=(2, 3, 4, 3), in_torch=False),
+    case("TableConv2d", 3, ((1, 0), (2,)), (2, 1), id="all-options", shape=(1, 4, 3, 3), stride=(1, 2), padding=(1, 0),
+         bias=False, layout="NHWC", in_torch=False),
     case("Conv3d", 1, 2, 2, shape=(1, 1, 3, 4, 3), padding=(1, 0, 0)),
     case("ConvTranspose1d", 2, 3, 3, shape=(2, 2, 5), stride=2),
     case("ConvTranspose2d", 2, 3, 3, shape=(2, 2, 3, 4)),
@@ -96,6 +100,52 @@ CASES = [
     case("ReLU", shape=(3, 4)),
     case("ReLU6", shape=(3, 40)),
     case("LeakyReLU", 0.2, shape=(3, 4)),
+    case("PReLU", shape=(3, 4)),
+    case("PReLU", 3, -0.5, id="channels", shape=(2, 3, 4)),
+    case("PReLU", 3, id="channels-last", shape=(2, 2, 2, 3), layout="NHWC", in_torch=False),
+    case("Sigmoid", shape=(3, 40)),
+    case("Tanh", shape=(3, 40)),
+    case("ScaledTanh", shape=(3, 4), in_torch=False),
+    case("SiLU", shape=(3, 40)),
+    case("GELU", shape=(3, 40)),
+    case("GELU", id="tanh", shape=(3, 40), approximate="tanh"),
+    case("Hardsigmoid", shape=(3, 40), in_torch=False),  # whose gradient is dy times 1/6 in float32
+    case("Hardswish", shape=(3, 40)),
+    case("LocalResponseNorm", 5, shape=(2, 7, 2, 3)),
+    case("LocalResponseNorm", 4, 0.5, 0.6, 2.0, id="even", shape=(2, 6, 3)),
+    case("LocalResponseNorm", 9, 0.3, id="wide", shape=(2, 3, 2, 2)),
+    case("LocalResponseNorm", 3, 0.3, id="channels-last", shape=(2, 3, 2, 5), layout="NHWC", in_torch=False),
+    case("Upsample", None, 2, shape=(2, 2, 3, 2)),
+    case("Upsample", None, (2, 3), id="two-factors", shape=(1, 2, 2, 3)),
+    case("Upsample", (5, 3), id="size", shape=(1, 2, 3, 4)),
+    case("Upsample", None, 1.7, id="fraction", shape=(1, 2, 5, 4)),
+    case("Upsample", None, 0.6, id="smaller", shape=(1, 2, 7)),
+    case("Upsample", None, (2, 1, 2), id="volume", shape=(1, 2, 2, 2, 2)),
+    case("Upsample", None, 3, "linear", id="linear", shape=(2, 2, 4)),
+    case("Upsample", None, 2, "bilinear", id="bilinear", shape=(2, 2, 3, 4)),
+    case("Upsample", None, 2, "bilinear", True, id="corners", shape=(1, 2, 3, 4)),
+    case("Upsample", (1, 7), None, "bilinear", True, id="corners-size", shape=(1, 1, 3, 4)),
+    case("Upsample", (2, 3), None, "bilinear", id="bilinear-smaller", shape=(1, 2, 7, 8)),
+    case("Upsample", None, 1.5, "trilinear", id="trilinear", shape=(1, 1, 2, 3, 2)),
+    case("Upsample", None, 2, "bilinear", id="channels-last", shape=(2, 3, 4, 2), layout="NHWC", in_torch=False),
+    case("ChannelShuffle", 2, shape=(2, 6, 2, 3)),
+    case("ChannelShuffle", 3, id="channels-last", shape=(2, 2, 3, 6), layout="NHWC", in_torch=False),
+    case("ChannelPad", (1, 2), shape=(2, 2, 2, 3), in_torch=False),
+    case("ChannelPad", (1, 2), id="channels-last", shape=(2, 2, 3, 2), layout="NHWC", in_torch=False),
+    *(case(f"ZeroPad{d}d", 2, shape=(2, 2, *(3, 4, 2)[:d])) for d in (1, 2, 3)),
+    case("ZeroPad2d", (1, -1, -2, 3), id="crop", shape=(1, 2, 5, 4)),
+    case("ZeroPad2d", (1, 0, 2, 0), id="channels-last", shape=(2, 3, 4, 2), layout="NHWC", in_torch=False),
+    *(case(f"ConstantPad{d}d", 1, 0.5, shape=(2, 2, *(3, 4, 2)[:d])) for d in (1, 2, 3)),
+    *(case(f"ReflectionPad{d}d", 2, shape=(2, 2, *(3, 4, 3)[:d])) for d in (1, 2, 3)),
+    *(case(f"ReplicationPad{d}d", 2, shape=(2, 2, *(3, 4, 1)[:d])) for d in (1, 2, 3)),
+    *(case(f"CircularPad{d}d", 2, shape=(2, 2, *(3, 4, 2)[:d])) for d in (1, 2, 3)),
+    case("ReflectionPad2d", (1, 2, 0, 1), id="sides", shape=(1, 2, 3, 4)),
+    case("ReplicationPad2d", (1, 2, 0, 1), id="sides", shape=(1, 2, 3, 4)),
+    case("CircularPad2d", (1, 2, 0, 3), id="channels-last", shape=(1, 3, 4, 2), layout="NHWC", in_torch=False),
+    case("Scale", 3, shape=(2, 3, 2, 2), in_torch=False),
+    case("Scale", 3, False, id="channels-last", shape=(2, 2, 3), layout="NWC", in_torch=False),
+    case("RBF", 5, 3, shape=(4, 5), in_torch=False),
+    case("Identity", shape=(3, 4)),
     case("Linear", 5, 3, shape=(4, 5)),
     case("Linear", 5, 3, id="no-bias", shape=(4, 5), bias=False),
     case("Linear", 5, 3, id="volume", shape=(2, 3, 5)),
@@ -203,6 +253,52 @@ def test_reused_buffers_change_nothing(case):
         np.testing.assert_array_equal(a.grad, b.grad)
 
 
+#: layers on 4 MB, with the MB that a training call may still allocate: blocks of formulas, masks
+LARGE = {
+    "conv": (nn.Conv2d(32, 32, 3, padding=1, rng=0), 0.1),
+    "batch-norm": (nn.BatchNorm2d(32), 0.1),
+    "relu": (nn.ReLU(), 0.1),
+    "prelu": (nn.PReLU(32), 1),
+    "sigmoid": (nn.Sigmoid(), 1),
+    "gelu": (nn.GELU(), 1.5),
+    "hardswish": (nn.Hardswish(), 1),
+    "scaled-tanh": (nn.ScaledTanh(), 0.1),
+    "lrn": (nn.LocalResponseNorm(5), 1.5),
+    "scale": (nn.Scale(32), 0.1),
+    "softmax": (nn.Softmax(-1), 0.1),
+    "dropout": (nn.Dropout(0.3), 0.3),
+    "max-pool": (nn.MaxPool2d(2), 0.1),
+    "adaptive-avg-pool": (nn.AdaptiveAvgPool2d(1), 0.1),
+    "adaptive-max-pool": (nn.AdaptiveMaxPool2d(2), 0.1),
+    "upsample": (nn.Upsample(scale_factor=2), 0.1),
+    "channel-shuffle": (nn.ChannelShuffle(4), 0.1),
+    "channel-pad": (nn.ChannelPad((8, 8)), 0.1),
+    "zero-pad": (nn.ZeroPad2d(1), 0.1),
+    "flatten": (nn.Flatten(), 0.1),
+    "identity": (nn.Identity(), 0.1),
+    "add": (nn.Graph({"add": (nn.Add(), "input", "input")}), 0.1),
+    "concat": (nn.Graph({"concat": (nn.Concat(), "input", "input")}), 0.1),
+    "multiply": (nn.Graph({"mean": nn.AdaptiveAvgPool2d(1), "multiply": (nn.Multiply(), "input", "mean")}), 0.1),
+}
+
+
+@pytest.mark.parametrize(("layer", "allowed"), LARGE.values(), ids=LARGE)
+def test_training_allocates_nothing_large_after_the_first_step(layer, allowed):
+    x = np.random.default_rng(0).standard_normal((8, 32, 64, 64), np.float32)
+    layer.reuse_buffers()
+    dy = np.ones_like(layer(x, training=True))
+    layer.backward(dy)
+    tracemalloc.start()
+    try:
+        layer(x, training=True)
+        layer.backward(dy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        layer.reuse_buffers(False)
+    assert peak < allowed * 2**20
+
+
 @each_case
 def test_description_builds_the_same_layer(case):
     layer, x = case.make(), case.input()
@@ -246,6 +342,11 @@ def test_same_as_pytorch(case):
     np.testing.assert_allclose(layer(x), peer.eval()(peer_x).detach().numpy(), rtol=1e-10, atol=1e-12)
 
 
+def range_of(count: int) -> tuple[int, ...]:
+    """Borders that differ from side to side."""
+    return tuple(index % 3 for index in range(count))
+
+
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 @pytest.mark.parametrize(
     "make",
@@ -258,8 +359,35 @@ def test_same_as_pytorch(case):
         lambda d, layout: getattr(nn, f"AdaptiveAvgPool{d}d")(2, layout=layout),
         lambda d, layout: getattr(nn, f"AdaptiveMaxPool{d}d")(2, layout=layout),
         lambda d, layout: getattr(nn, f"BatchNorm{d}d")(4, layout=layout, dtype="float64"),
+        lambda d, layout: nn.PReLU(4, layout=layout, dtype="float64"),
+        lambda d, layout: nn.LocalResponseNorm(3, 0.3, layout=layout),
+        lambda d, layout: nn.Upsample(scale_factor=2, layout=layout),
+        lambda d, layout: nn.Upsample(scale_factor=1.6, layout=layout),
+        lambda d, layout: nn.Upsample(None, 2, ("linear", "bilinear", "trilinear")[d - 1], layout=layout),
+        lambda d, layout: nn.ChannelShuffle(2, layout=layout),
+        lambda d, layout: nn.ChannelPad((1, 3), layout=layout),
+        lambda d, layout: getattr(nn, f"ConstantPad{d}d")(range_of(2 * d), 0.5, layout=layout),
+        lambda d, layout: getattr(nn, f"ReflectionPad{d}d")(range_of(2 * d), layout=layout),
     ],
-    ids=["Conv", "ConvTranspose", "MaxPool", "AvgPool", "LPPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "BatchNorm"],
+    ids=[
+        "Conv",
+        "ConvTranspose",
+        "MaxPool",
+        "AvgPool",
+        "LPPool",
+        "AdaptiveAvgPool",
+        "AdaptiveMaxPool",
+        "BatchNorm",
+        "PReLU",
+        "LocalResponseNorm",
+        "Upsample",
+        "Upsample-fraction",
+        "Upsample-linear",
+        "ChannelShuffle",
+        "ChannelPad",
+        "ConstantPad",
+        "ReflectionPad",
+    ],
 )
 def test_channels_last_is_channels_first_moved(make: Callable, dimensions: int):
     names = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}[dimensions]
@@ -288,6 +416,12 @@ BAD_ARGUMENTS = [
     ("Conv2d", (4, 4, 3), {"layout": "CHWN"}, ValueError, "layout"),
     ("Conv2d", (4, 4, 3), {"dtype": "float16"}, TypeError, "float16"),
     ("Conv2d", (4.0, 4, 3), {}, TypeError, "in_channels"),
+    ("TableConv2d", (3, (), 3), {}, TypeError, "connections"),
+    ("TableConv2d", (3, ((0,), ()), 3), {}, ValueError, "connections holds"),
+    ("TableConv2d", (3, ((0, 3),), 3), {}, ValueError, r"inputs are 0\.\.2"),
+    ("TableConv2d", (3, ((0, 0),), 3), {}, ValueError, "at most once"),
+    ("Scale", (0,), {}, ValueError, "num_features"),
+    ("RBF", (0, 10), {}, ValueError, "in_features"),
     ("ConvTranspose2d", (8, 8, 3), {"groups": 3}, ValueError, "groups"),
     ("ConvTranspose2d", (8, 8, 3), {"output_padding": -1}, ValueError, "output_padding"),
     ("MaxPool2d", (0,), {}, ValueError, "kernel_size"),
@@ -300,6 +434,31 @@ BAD_ARGUMENTS = [
     ("AdaptiveMaxPool2d", (1.5,), {}, TypeError, "output_size"),
     ("LeakyReLU", (-0.1,), {}, ValueError, "negative_slope"),
     ("LeakyReLU", ("0.1",), {}, TypeError, "negative_slope"),
+    ("PReLU", (0,), {}, ValueError, "num_parameters"),
+    ("PReLU", (1, float("nan")), {}, ValueError, "init"),
+    ("PReLU", (1,), {"layout": "CN"}, ValueError, "layout"),
+    ("GELU", ("erf",), {}, ValueError, r"approximate \(='erf'\)"),
+    ("ScaledTanh", (0,), {}, ValueError, "amplitude"),
+    ("LocalResponseNorm", (0,), {}, ValueError, "size"),
+    ("LocalResponseNorm", (5, "small"), {}, TypeError, "alpha"),
+    ("LocalResponseNorm", (5, float("inf")), {}, ValueError, "alpha"),
+    ("Upsample", (), {}, ValueError, "give one of size"),
+    ("Upsample", (2, 2), {}, ValueError, "give one of size"),
+    ("Upsample", (0,), {}, ValueError, "size"),
+    ("Upsample", (None, -1.0), {}, ValueError, "scale_factor"),
+    ("Upsample", (None, "2"), {}, TypeError, "scale_factor"),
+    ("Upsample", (None, 2, "bicubic"), {}, ValueError, r"mode \(='bicubic'\)"),
+    ("Upsample", (None, 2, "nearest", True), {}, ValueError, "align_corners"),
+    ("Upsample", (None, 2, "bilinear", 1), {}, TypeError, "align_corners"),
+    ("Upsample", (None, 2), {"layout": "CHW"}, ValueError, "layout"),
+    ("ChannelShuffle", (0,), {}, ValueError, "groups"),
+    ("ChannelPad", (1,), {}, ValueError, "padding"),
+    ("ChannelPad", ((1, -1),), {}, ValueError, "padding"),
+    ("ZeroPad2d", ((1, 2),), {}, ValueError, "padding"),
+    ("ZeroPad2d", (1.0,), {}, TypeError, "padding"),
+    ("ConstantPad2d", (1, "0"), {}, TypeError, "value"),
+    ("ReflectionPad2d", (-1,), {}, ValueError, "padding"),
+    ("ReplicationPad1d", (1,), {"layout": "NHWC"}, ValueError, "layout"),
     ("BatchNorm2d", (0,), {}, ValueError, "num_features"),
     ("BatchNorm2d", (3, -1.0), {}, ValueError, r"eps \(=-1.0\)"),
     ("BatchNorm2d", (3, "small"), {}, TypeError, "eps"),
@@ -344,6 +503,20 @@ def test_bad_arguments(name, arguments, options, error, match):
         (nn.BatchNorm2d(3, affine=False), (3, 8)),
         (nn.MaxPool2d(3), (3, 2, 2)),
         (nn.MaxPool2d(2, padding=2), (3, 4, 4)),
+        (nn.PReLU(3), (4, 8, 8)),
+        (nn.TableConv2d(3, [(0, 1)], 3), (2, 8, 8)),
+        (nn.Scale(3), (4, 8, 8)),
+        (nn.RBF(3, 4), (4,)),
+        (nn.Upsample(scale_factor=2), (4,)),
+        (nn.Upsample((2, 2)), (3, 8)),
+        (nn.Upsample(scale_factor=2, mode="linear"), (3, 8, 8)),
+        (nn.Upsample(scale_factor=2, layout="NHWC"), (8, 3)),
+        (nn.Upsample(scale_factor=0.1), (3, 8, 8)),
+        (nn.ChannelShuffle(2), (3, 8, 8)),
+        (nn.ZeroPad2d(1), (3, 8)),
+        (nn.ZeroPad2d(-4), (3, 8, 8)),
+        (nn.ReflectionPad2d(3), (1, 3, 8)),
+        (nn.CircularPad1d(4), (1, 3)),
         (nn.Flatten(-4), (3, 4, 4)),
         (nn.Linear(4, 2), (5,)),
         (nn.Unflatten(1, (2, 2)), (5,)),

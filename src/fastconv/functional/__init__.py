@@ -5,6 +5,11 @@ Each module checks its arguments once and calls the engine; `fastconv` re-export
 
 from fastconv.functional.activation import relu, relu_backward
 from fastconv.functional.batch_norm import batch_norm, batch_norm_backward
+from fastconv.functional.binary_cross_entropy import (
+    binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_backward,
+)
+from fastconv.functional.channel_shuffle import channel_shuffle, channel_shuffle_backward
 from fastconv.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward, conv3d, conv3d_backward
 from fastconv.functional.conv_transpose import (
     conv_transpose1d,
@@ -17,8 +22,11 @@ from fastconv.functional.conv_transpose import (
 from fastconv.functional.dropout import dropout, dropout_backward
 from fastconv.functional.explain import explain_conv1d, explain_conv2d, explain_conv3d
 from fastconv.functional.flatten import flatten, flatten_backward
+from fastconv.functional.gelu import gelu, gelu_backward
 from fastconv.functional.image import apply_filter
+from fastconv.functional.interpolate import interpolate, interpolate_backward
 from fastconv.functional.linear import linear, linear_backward
+from fastconv.functional.local_response_norm import local_response_norm, local_response_norm_backward
 from fastconv.functional.losses import (
     cross_entropy,
     cross_entropy_backward,
@@ -26,6 +34,8 @@ from fastconv.functional.losses import (
     mse_loss_backward,
     softmax_cross_entropy,
 )
+from fastconv.functional.normal_divergence import normal_divergence, normal_divergence_backward
+from fastconv.functional.pad import pad, pad_backward
 from fastconv.functional.pool_adaptive_avg import (
     adaptive_avg_pool1d,
     adaptive_avg_pool1d_backward,
@@ -90,10 +100,23 @@ from fastconv.functional.pool_unpool import (
     max_unpool3d,
     max_unpool3d_backward,
 )
+from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
 from fastconv.functional.profiling import CallRecord, Profile, profile
 from fastconv.functional.report import Candidate, ConvReport
 from fastconv.functional.signal import convolve, correlate
+from fastconv.functional.smooth import (
+    hardsigmoid,
+    hardsigmoid_backward,
+    hardswish,
+    hardswish_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    tanh,
+    tanh_backward,
+)
 from fastconv.functional.softmax import softmax, softmax_backward
 from fastconv.functional.tuning import TunedChoice, Tuning, tune
 
@@ -126,6 +149,10 @@ __all__ = [
     "avg_pool3d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
+    "channel_shuffle",
+    "channel_shuffle_backward",
     "conv1d",
     "conv1d_backward",
     "conv2d",
@@ -149,6 +176,8 @@ __all__ = [
     "explain_conv3d",
     "flatten",
     "flatten_backward",
+    "gelu",
+    "gelu_backward",
     "global_avg_pool1d",
     "global_avg_pool1d_backward",
     "global_avg_pool2d",
@@ -161,8 +190,16 @@ __all__ = [
     "global_max_pool2d_backward",
     "global_max_pool3d",
     "global_max_pool3d_backward",
+    "hardsigmoid",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_backward",
+    "interpolate",
+    "interpolate_backward",
     "linear",
     "linear_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "lp_pool1d",
     "lp_pool1d_backward",
     "lp_pool2d",
@@ -183,14 +220,26 @@ __all__ = [
     "max_unpool3d_backward",
     "mse_loss",
     "mse_loss_backward",
+    "normal_divergence",
+    "normal_divergence_backward",
+    "pad",
+    "pad_backward",
+    "prelu",
+    "prelu_backward",
     "prepare_conv1d",
     "prepare_conv2d",
     "prepare_conv3d",
     "profile",
     "relu",
     "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "tanh",
+    "tanh_backward",
     "tune",
 ]

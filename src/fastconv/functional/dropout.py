@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv._arguments import number
-from fastconv.functional._arrays import same_shape
+from fastconv.functional._arrays import deliver, result_buffer, same_shape
+from fastconv.functional._blocks import BLOCK
 from fastconv.functional._operands import operand
 
 __all__ = ["dropout", "dropout_backward"]
@@ -20,14 +21,16 @@ def _probability(p: Any) -> float:
     return probability
 
 
-def _scaled(x: np.ndarray, mask: np.ndarray, p: float) -> np.ndarray:
-    y = np.multiply(x, mask, out=np.empty(x.shape, x.dtype))
+def _scaled(x: np.ndarray, mask: np.ndarray, p: float, y: np.ndarray) -> np.ndarray:
+    np.multiply(x, mask, out=y)
     if 0 < p < 1:
         y *= x.dtype.type(1 / (1 - p))
     return y
 
 
-def dropout(x: Any, p: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def dropout(
+    x: Any, p: float, rng: np.random.Generator, *, out: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Zero each element with probability `p` and scale the others by ``1 / (1 - p)``.
 
     Parameters
@@ -37,6 +40,8 @@ def dropout(x: Any, p: float, rng: np.random.Generator) -> tuple[np.ndarray, np.
         Probability of dropping an element, 0..1.
     rng : numpy.random.Generator
         Source of the mask; one seed gives one mask, whatever the dtype of `x`.
+    out : tuple of ndarray, optional
+        Where y and mask go: shape of x, dtype of x and bool.
 
     Returns
     -------
@@ -66,11 +71,19 @@ def dropout(x: Any, p: float, rng: np.random.Generator) -> tuple[np.ndarray, np.
     p = _probability(p)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng (={rng!r}) must be a numpy.random.Generator, e.g. numpy.random.default_rng(0)")
-    mask = np.asarray(rng.random(x.shape, dtype=np.float32) >= p)
-    return _scaled(x, mask, p), mask
+    if out is not None and (not isinstance(out, tuple) or len(out) != 2):
+        raise TypeError(f"out (={out!r}) must be a tuple of two arrays, for y and mask")
+    y_out, mask_out = (None, None) if out is None else out
+    y = result_buffer("out[0]", y_out, x.shape, x.dtype, (("x", x),), in_place=True)
+    mask = result_buffer("out[1]", mask_out, x.shape, np.dtype(np.bool_), (("x", x), ("out[0]", y)))
+    flat = mask.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        np.greater_equal(rng.random(block.size, dtype=np.float32), p, out=block)
+    return deliver(_scaled(x, mask, p, y), y_out), deliver(mask, mask_out)
 
 
-def dropout_backward(dy: Any, mask: Any, p: float) -> np.ndarray:
+def dropout_backward(dy: Any, mask: Any, p: float, *, out: np.ndarray | None = None) -> np.ndarray:
     """Gradient of `dropout` for its input, ``dx = dy * mask / (1 - p)``.
 
     Parameters
@@ -81,6 +94,8 @@ def dropout_backward(dy: Any, mask: Any, p: float) -> np.ndarray:
         The mask that `dropout` returned.
     p : float
         The probability that `dropout` was given.
+    out : ndarray, shape of dy, dtype of dy, optional
+        Where the result goes; `dy` itself is allowed.
 
     Returns
     -------
@@ -105,4 +120,5 @@ def dropout_backward(dy: Any, mask: Any, p: float) -> np.ndarray:
     if mask.dtype != np.bool_:
         raise TypeError(f"mask has dtype {mask.dtype}; pass the bool mask that dropout returned")
     same_shape("mask", mask, "dy", dy.shape)
-    return _scaled(dy, mask, _probability(p))
+    dx = result_buffer("out", out, dy.shape, dy.dtype, (("dy", dy), ("mask", mask)), in_place=True)
+    return deliver(_scaled(dy, mask, _probability(p), dx), out)

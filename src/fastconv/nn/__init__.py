@@ -57,6 +57,7 @@ from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
 from fastconv.nn.ema import EMA
 from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
+from fastconv.nn.generative_losses import BCEWithLogitsLoss, KLLoss, VAELoss
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
 from fastconv.nn.losses import CrossEntropyLoss, MSELoss
@@ -74,6 +75,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "BCEWithLogitsLoss",
     "Buffer",
     "Callback",
     "Checkpoint",
@@ -81,6 +83,7 @@ __all__ = [
     "EarlyStopping",
     "Evaluation",
     "HistoryFile",
+    "KLLoss",
     "MSELoss",
     "Module",
     "Parameter",
@@ -88,6 +91,7 @@ __all__ = [
     "TensorBoard",
     "Trace",
     "Trainer",
+    "VAELoss",
     "confusion_matrix",
     "evaluate",
     "from_config",

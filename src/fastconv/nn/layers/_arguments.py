@@ -69,3 +69,20 @@ def spatial_of(channels: int, spatial: tuple[int, ...], layout: str) -> tuple[in
 def needed_gradients(x: bool, bias: bool) -> tuple[str, ...]:
     """The functional's needs= for a layer with a weight."""
     return (*(("x",) if x else ()), "weight", *(("bias",) if bias else ()))
+
+
+def channel_axis(layout: str | None) -> int:
+    """The axis of the channels: 1, or -1 where `layout` says that they are last."""
+    names = (*CHANNELS_FIRST.values(), *CHANNELS_LAST.values())
+    if layout is not None and layout not in names:
+        raise ValueError(f"layout (={layout!r}) must be None or one of {', '.join(names)}")
+    return -1 if layout is not None and layout.endswith("C") else 1
+
+
+def spatial_axes(ndim: int, layout: str | None) -> range:
+    """The spatial axes of an array with `ndim` axes."""
+    last = channel_axis(layout) == -1
+    if not 3 <= ndim <= 5 or (layout is not None and len(layout) != ndim):
+        wanted = "one to three spatial axes" if layout is None else f"the axes {tuple(layout)}"
+        raise ValueError(f"inputs with {wanted} are taken, got one with {ndim} axes")
+    return range(1, ndim - 1) if last else range(2, ndim)

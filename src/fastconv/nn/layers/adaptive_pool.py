@@ -44,15 +44,22 @@ class _AdaptivePool(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The pooled volume."""
-        y = self._call(x, self.output_size, layout=self.layout)
+        out = self._kept_buffer(x.shape) if training else None
+        y = self._call(x, self.output_size, layout=self.layout, out=out)
         if training:
             self._saved = (x,)
+            self._keep_buffer(x.shape, y)
         return y
 
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
         """The gradient for the input of the last training call."""
         (x,) = self._take_saved()
-        return self._call_backward(dy, x, self.output_size, layout=self.layout) if needs_input else None
+        if not needs_input:
+            return None
+        out = self._kept_buffer(("dx", x.shape))
+        dx = self._call_backward(dy, x, self.output_size, layout=self.layout, out=out)
+        self._keep_buffer(("dx", x.shape), dx)
+        return dx
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """`output_size`, with the size of the input where it is None; the depth is unchanged."""

@@ -48,8 +48,9 @@ class Dropout(Module):
         """`x` itself, or in training what is kept of it."""
         if not training:
             return x
-        y, mask = F.dropout(x, self.p, self.rng)
+        y, mask = F.dropout(x, self.p, self.rng, out=self._kept_buffer(x.shape))
         self._saved = (mask,)
+        self._keep_buffer(x.shape, (y, mask))
         return y
 
     def emit(self, program: Program, x: Node, name: str) -> Node:
@@ -59,4 +60,8 @@ class Dropout(Module):
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
         """`dy` where the element was kept, scaled alike."""
         (mask,) = self._take_saved()
-        return F.dropout_backward(dy, mask, self.p) if needs_input else None
+        if not needs_input:
+            return None
+        dx = F.dropout_backward(dy, mask, self.p, out=self._kept_buffer(("dx", mask.shape)))
+        self._keep_buffer(("dx", mask.shape), dx)
+        return dx

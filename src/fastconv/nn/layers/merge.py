@@ -1,4 +1,4 @@
-"""Layers that merge the outputs of several others: Add, Concat."""
+"""Layers that merge the outputs of several others: Add, Concat, Multiply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import axis
 from fastconv.nn.module import Module
 
-__all__ = ["Add", "Concat"]
+__all__ = ["Add", "Concat", "Multiply"]
 
 
 class Add(Module):
@@ -109,7 +109,14 @@ class Concat(Module):
         if not needs_input:
             return None
         ends = np.cumsum([shape[self.dim] for shape in shapes])
-        return tuple(np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=self.dim))
+        parts = []
+        for index, part in enumerate(np.split(dy, ends[:-1], axis=self.dim)):
+            kept = self._kept_buffer(("dx", index, part.shape))
+            gradient = np.empty(part.shape, part.dtype) if kept is None else kept
+            gradient[...] = part
+            self._keep_buffer(("dx", index, part.shape), gradient)
+            parts.append(gradient)
+        return tuple(parts)
 
     def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
         """The inputs, copied behind each other."""
@@ -129,3 +136,60 @@ class Concat(Module):
             if len(shape) != ndim or (*shape[:dim], *shape[dim + 1 :]) != (*shapes[0][:dim], *shapes[0][dim + 1 :]):
                 raise ValueError(f"inputs that differ along axis {dim} only can be joined, got {shapes[0]} and {shape}")
         return (*shapes[0][:dim], sum(shape[dim] for shape in shapes), *shapes[0][dim + 1 :])
+
+
+class Multiply(Module):
+    """The product of a volume and what fits it, as the weights of its channels in a squeeze-and-excite block.
+
+    The second input has the first one's shape, or 1 where its elements count for a whole axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastconv import nn
+    >>> nn.Multiply()((np.ones((1, 2, 1, 2)), np.array([3.0, 5.0]).reshape(1, 2, 1, 1))).ravel()
+    array([3., 3., 5., 5.])
+    """
+
+    KIND = "MULTIPLY"
+    MERGES = True
+
+    def forward(self, x: Any, training: bool = False) -> np.ndarray:
+        """The product."""
+        self.output_shape(tuple(part.shape[1:] for part in x))
+        volume, gate = x
+        y = np.multiply(volume, gate, out=self._kept_buffer(volume.shape) if training else None)
+        if training:
+            self._saved = (volume, gate)
+            self._keep_buffer(volume.shape, y)
+        return y
+
+    def backward(self, dy: np.ndarray, needs_input: bool = True) -> tuple[np.ndarray, ...] | None:
+        """`dy` times the other input, added up where that counts for several elements."""
+        volume, gate = self._take_saved()
+        if not needs_input:
+            return None
+        dvolume = np.multiply(dy, gate, out=self._kept_buffer(("dx", volume.shape)))
+        self._keep_buffer(("dx", volume.shape), dvolume)
+        axes = list(range(dy.ndim))
+        kept = [axis for axis in axes if gate.shape[axis] == dy.shape[axis]]
+        dgate = np.einsum(dy, axes, volume, axes, kept).reshape(gate.shape)
+        return dvolume, dgate
+
+    def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
+        """A call that writes where the program wants it."""
+        shape = self.output_shape(tuple(node.shape[1:] for node in x))
+        return program.add("call", x, name, function=np.multiply, out=True, shape=(x[0].shape[0], *shape))
+
+    def output_shape(self, input_shape: Any) -> tuple[int, ...]:
+        """That of the first input."""
+        if len(input_shape) != 2:
+            raise ValueError(f"two inputs can be multiplied, got {len(input_shape)}")
+        first, second = input_shape
+        if len(first) != len(second) or any(n not in (1, m) for m, n in zip(first, second, strict=True)):
+            raise ValueError(f"a second input of shape {second} does not fit a first one of {first}")
+        return first
+
+    def operations(self, input_shape: Any) -> int:
+        """A multiplication per element."""
+        return math.prod(self.output_shape(input_shape))

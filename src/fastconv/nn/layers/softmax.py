@@ -38,15 +38,20 @@ class Softmax(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The probabilities."""
-        y = F.softmax(x, self.dim)
+        y = F.softmax(x, self.dim, out=self._kept_buffer(x.shape) if training else None)
         if training:
             self._saved = (y,)
+            self._keep_buffer(x.shape, y)
         return y
 
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> np.ndarray | None:
         """``dx = y (dy - sum_k dy[k] y[k])``."""
         (y,) = self._take_saved()
-        return F.softmax_backward(dy, y, self.dim) if needs_input else None
+        if not needs_input:
+            return None
+        dx = F.softmax_backward(dy, y, self.dim, out=self._kept_buffer(("dx", y.shape)))
+        self._keep_buffer(("dx", y.shape), dx)
+        return dx
 
     def operations(self, input_shape: tuple[int, ...]) -> int:
         """An exponential, an addition and a division per element."""

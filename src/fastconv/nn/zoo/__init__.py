@@ -6,37 +6,64 @@ weights are drawn from. `build` makes one by its name.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.geometry import canonical_integer
-from fastconv.nn.layers import Sequential
+from fastconv.nn.layers import Graph
 from fastconv.nn.zoo.alexnet import NETWORK as ALEXNET
 from fastconv.nn.zoo.alexnet import alexnet
+from fastconv.nn.zoo.all_cnn import NETWORK as ALL_CNN_C
+from fastconv.nn.zoo.all_cnn import all_cnn_c
+from fastconv.nn.zoo.autoencoder import NETWORK as CONV_AUTOENCODER
+from fastconv.nn.zoo.autoencoder import conv_autoencoder
 from fastconv.nn.zoo.convnetjs import NETWORK as CONVNETJS
 from fastconv.nn.zoo.convnetjs import convnetjs_cifar10
+from fastconv.nn.zoo.dcgan import NETWORKS as DCGAN
+from fastconv.nn.zoo.dcgan import dcgan_discriminator, dcgan_generator
 from fastconv.nn.zoo.efficientnet_lite import NETWORK as EFFICIENTNET_LITE0
 from fastconv.nn.zoo.efficientnet_lite import efficientnet_lite0
-from fastconv.nn.zoo.googlenet import NETWORK as GOOGLENET
-from fastconv.nn.zoo.googlenet import googlenet
+from fastconv.nn.zoo.googlenet import NETWORKS as GOOGLENETS
+from fastconv.nn.zoo.googlenet import googlenet, googlenet_lrn
 from fastconv.nn.zoo.lenet5 import NETWORK as LENET5
 from fastconv.nn.zoo.lenet5 import lenet5
+from fastconv.nn.zoo.lenet5_1998 import NETWORK as LENET5_1998
+from fastconv.nn.zoo.lenet5_1998 import lenet5_1998
+from fastconv.nn.zoo.localizer import NETWORK as LOCALIZER
+from fastconv.nn.zoo.localizer import localizer
 from fastconv.nn.zoo.mobilenet_v2 import NETWORK as MOBILENET_V2
 from fastconv.nn.zoo.mobilenet_v2 import mobilenet_v2
 from fastconv.nn.zoo.network import Network
 from fastconv.nn.zoo.resnet import NETWORKS as RESNETS
 from fastconv.nn.zoo.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from fastconv.nn.zoo.resnet_cifar import NETWORKS as CIFAR_RESNETS
+from fastconv.nn.zoo.resnet_cifar import resnet20, resnet56
+from fastconv.nn.zoo.senet import NETWORK as SE_RESNET50
+from fastconv.nn.zoo.senet import se_resnet50
+from fastconv.nn.zoo.unet import NETWORK as UNET
+from fastconv.nn.zoo.unet import unet
+from fastconv.nn.zoo.vae import NETWORK as CONV_VAE
+from fastconv.nn.zoo.vae import conv_vae
 from fastconv.nn.zoo.vgg import NETWORKS as VGGS
 from fastconv.nn.zoo.vgg import vgg11, vgg16, vgg19
+from fastconv.nn.zoo.zfnet import NETWORK as ZFNET
+from fastconv.nn.zoo.zfnet import zfnet
 
 __all__ = [
-    "NETWORKS", "Network", "alexnet", "build", "convnetjs_cifar10", "efficientnet_lite0", "googlenet", "lenet5",
-    "mobilenet_v2", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg11", "vgg16", "vgg19",
+    "NETWORKS", "Network", "alexnet", "all_cnn_c", "build", "conv_autoencoder", "conv_vae", "convnetjs_cifar10",
+    "dcgan_discriminator", "dcgan_generator", "efficientnet_lite0", "googlenet", "googlenet_lrn", "lenet5",
+    "lenet5_1998", "localizer", "mobilenet_v2", "resnet18", "resnet20", "resnet34", "resnet50", "resnet56",
+    "resnet101", "resnet152", "se_resnet50", "unet", "vgg11", "vgg16", "vgg19", "zfnet",
 ]  # fmt: skip
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (LENET5, CONVNETJS, ALEXNET, *VGGS, GOOGLENET, *RESNETS, MOBILENET_V2, EFFICIENTNET_LITE0)
-}
+    for network in (
+        LENET5, LENET5_1998, CONVNETJS, ALEXNET, ZFNET, *VGGS, *GOOGLENETS, *RESNETS, *CIFAR_RESNETS, SE_RESNET50,
+        ALL_CNN_C, MOBILENET_V2, EFFICIENTNET_LITE0, LOCALIZER, UNET, CONV_AUTOENCODER, CONV_VAE, *DCGAN,
+    )
+}  # fmt: skip
 
 
 def build(
@@ -45,7 +72,7 @@ def build(
     *,
     input_shape: tuple[int, ...] | None = None,
     num_classes: int | None = None,
-) -> Sequential:
+) -> Graph:
     """Make a network with fresh weights.
 
     Parameters
@@ -57,16 +84,17 @@ def build(
     input_shape : tuple of int, optional
         Channels, height and width of a picture; the network's own where it is not given.
     num_classes : int, optional
-        The network's own where it is not given.
+        The network's own where it is not given; none for a network that knows no classes.
 
     Returns
     -------
-    Sequential
+    Graph
+        A `Sequential` where it is a chain.
 
     Raises
     ------
     ValueError
-        If there is no such network, or the pictures are too small for it.
+        If there is no such network, the pictures are too small for it, or it is given classes and knows none.
 
     Examples
     --------
@@ -81,12 +109,16 @@ def build(
     if not isinstance(shape, (tuple, list)) or len(shape) != len(network.input_shape):
         raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of {len(network.input_shape)} ints")
     shape = tuple(canonical_integer("input_shape", size, 1) for size in shape)
-    classes = canonical_integer("num_classes", network.num_classes if num_classes is None else num_classes, 1)
+    options: dict[str, Any] = {"input_shape": shape}
+    if network.num_classes is not None:
+        chosen = network.num_classes if num_classes is None else num_classes
+        options["num_classes"] = canonical_integer("num_classes", chosen, 1)
+    elif num_classes is not None:
+        raise ValueError(f"num_classes (={num_classes}): {name} is for {network.task} and knows no classes")
     try:
-        model = network.build(np.random.default_rng(seed), input_shape=shape, num_classes=classes)
+        model = network.build(np.random.default_rng(seed), **options)
         model.output_shape(shape)
         return model
     except ValueError as error:
-        raise ValueError(
-            f"{name} cannot be built for input_shape (={shape}), num_classes (={classes}): {error}"
-        ) from error
+        given = ", ".join(f"{key} (={value})" for key, value in options.items())
+        raise ValueError(f"{name} cannot be built for {given}: {error}") from error

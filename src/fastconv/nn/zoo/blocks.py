@@ -1,4 +1,4 @@
-"""What several networks are built of: a convolution with batch normalization; where weights are drawn from."""
+"""What several networks are built of: a convolution with batch norm, squeeze-and-excite; where weights come from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.nn import init
-from fastconv.nn.layers import BatchNorm2d, Conv2d, Sequential
+from fastconv.nn.layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Graph, Multiply, ReLU, Sequential, Sigmoid
 from fastconv.nn.module import Module
 
-__all__ = ["Rng", "conv_norm", "generator"]
+__all__ = ["Rng", "conv_norm", "generator", "squeeze_excite"]
 
 #: where a network's weights are drawn from: a seed, a Generator, or `init.UNSET` for none
 Rng = Any
@@ -43,3 +43,17 @@ def conv_norm(
     if activation is not None:
         layers["activation"] = activation
     return Sequential(layers)
+
+
+def squeeze_excite(channels: int, reduction: int, rng: Rng) -> Graph:
+    """Weigh the channels of a map: their means, through two 1x1 layers and a sigmoid, multiply the map."""
+    return Graph(
+        {
+            "avgpool": AdaptiveAvgPool2d(1),
+            "fc1": Conv2d(channels, channels // reduction, 1, rng=rng),
+            "relu": ReLU(),
+            "fc2": Conv2d(channels // reduction, channels, 1, rng=rng),
+            "sigmoid": Sigmoid(),
+            "multiply": (Multiply(), "input", "sigmoid"),
+        }
+    )

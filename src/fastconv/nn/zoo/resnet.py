@@ -28,6 +28,7 @@ from fastconv.nn.zoo.network import Network
 
 __all__ = [
     "NETWORKS",
+    "add_shortcut",
     "basic_block",
     "bottleneck",
     "resnet",
@@ -41,7 +42,7 @@ __all__ = [
 WIDTHS = (64, 128, 256, 512)
 
 
-def _end(layers: dict[str, Any], last: str, channels: tuple[int, int], stride: int, rng: Rng) -> Graph:
+def add_shortcut(layers: dict[str, Any], last: str, channels: tuple[int, int], stride: int, rng: Rng) -> Graph:
     """Add the input, projected where its shape is another, to the layer `last`."""
     shortcut = "input"
     if stride != 1 or channels[0] != channels[1]:
@@ -61,7 +62,7 @@ def basic_block(in_channels: int, width: int, stride: int, rng: Rng) -> tuple[Gr
         "conv2": Conv2d(width, width, 3, padding=1, bias=False, rng=rng),
         "bn2": BatchNorm2d(width),
     }
-    return _end(layers, "bn2", (in_channels, width), stride, rng), width
+    return add_shortcut(layers, "bn2", (in_channels, width), stride, rng), width
 
 
 def bottleneck(in_channels: int, width: int, stride: int, rng: Rng) -> tuple[Graph, int]:
@@ -76,7 +77,7 @@ def bottleneck(in_channels: int, width: int, stride: int, rng: Rng) -> tuple[Gra
         "conv3": Conv2d(width, 4 * width, 1, bias=False, rng=rng),
         "bn3": BatchNorm2d(4 * width),
     }
-    return _end(layers, "bn3", (in_channels, 4 * width), stride, rng), 4 * width
+    return add_shortcut(layers, "bn3", (in_channels, 4 * width), stride, rng), 4 * width
 
 
 def resnet(

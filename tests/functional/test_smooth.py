@@ -1,0 +1,138 @@
+"""Smooth activations, PReLU: values against scalar formulas, gradients, places for results, what is not finite."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv.functional._blocks import BLOCK
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+def normal(x):
+    """The distribution function of the normal law, without cancellation in its tail."""
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+def by_tanh(x):
+    return x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+#: forward, backward, what backward reads, the scalar formula
+FUNCTIONS = {
+    "sigmoid": (fastconv.sigmoid, fastconv.sigmoid_backward, "y", sigmoid),
+    "tanh": (fastconv.tanh, fastconv.tanh_backward, "y", math.tanh),
+    "silu": (fastconv.silu, fastconv.silu_backward, "x", lambda x: x * sigmoid(x)),
+    "hardsigmoid": (fastconv.hardsigmoid, fastconv.hardsigmoid_backward, "x", lambda x: min(max(x + 3, 0), 6) / 6),
+    "hardswish": (fastconv.hardswish, fastconv.hardswish_backward, "x", lambda x: x * min(max(x + 3, 0), 6) / 6),
+    "gelu": (fastconv.gelu, fastconv.gelu_backward, "x", lambda x: x * normal(x)),
+    "gelu-tanh": (
+        lambda x, out=None: fastconv.gelu(x, "tanh", out=out),
+        lambda dy, x, out=None: fastconv.gelu_backward(dy, x, "tanh", out=out),
+        "x",
+        by_tanh,
+    ),
+}
+each_function = pytest.mark.parametrize(("forward", "backward", "reads", "formula"), FUNCTIONS.values(), ids=FUNCTIONS)
+
+
+@each_function
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values(forward, backward, reads, formula, dtype):
+    x = np.concatenate([np.linspace(-12, 12, BLOCK + 77), [-100, -88.9, 0, 90, 800, -800]]).astype(dtype)
+    y = forward(x)
+    assert y.dtype == dtype
+    expected = np.array([formula(float(value)) for value in x])
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(y, expected, rtol=8 * eps, atol=16 * eps)
+
+
+@each_function
+def test_gradients_are_difference_quotients(forward, backward, reads, formula):
+    x = np.random.default_rng(0).uniform(-6, 6, 500)
+    dy = np.cos(x)
+    step = 1e-6
+    expected = dy * (forward(x + step) - forward(x - step)) / (2 * step)
+    np.testing.assert_allclose(backward(dy, forward(x) if reads == "y" else x), expected, rtol=1e-7, atol=1e-8)
+
+
+@each_function
+def test_views_and_places_for_results(forward, backward, reads, formula):
+    x = np.random.default_rng(1).standard_normal((6, 40, 4)).astype(np.float32)[::2, :, 1:3]
+    expected = forward(np.ascontiguousarray(x))
+    np.testing.assert_array_equal(forward(x), expected)
+    out = np.empty((2, 40, 3), np.float32).T
+    assert forward(x, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    saved = expected if reads == "y" else np.ascontiguousarray(x)
+    dx = backward(np.cos(saved), saved)
+    dy = np.cos(saved)
+    assert backward(dy, saved, out=dy) is dy
+    np.testing.assert_array_equal(dy, dx)
+    again = np.ascontiguousarray(x)
+    np.testing.assert_array_equal(forward(again, out=again), expected)
+    assert forward(np.empty((0, 3))).shape == (0, 3)
+
+
+@each_function
+def test_non_finite(forward, backward, reads, formula):
+    y = forward(np.array([np.nan, np.inf, 1.0]))
+    assert np.isnan(y[0]) and y[1] in (1.0, np.inf) and np.isfinite(y[2])
+
+
+@each_function
+def test_bad_input(forward, backward, reads, formula):
+    with pytest.raises(TypeError, match="x has dtype int64"):
+        forward(np.arange(3))
+    with pytest.raises(ValueError, match="out has shape"):
+        forward(np.zeros(3), out=np.zeros(4))
+    with pytest.raises(ValueError, match=f"{reads} has shape"):
+        backward(np.zeros(3), np.zeros(4))
+    with pytest.raises(TypeError, match="types are never mixed"):
+        backward(np.zeros(3), np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float32, -13), (np.float64, -37)])
+def test_the_tail_of_gelu_keeps_its_digits(dtype, least):
+    """Where 1 + erf(x) has none left; the rounding of x^2 / 2 is what is lost (and that of x / sqrt(2) in `normal`)."""
+    x = np.linspace(least, 6, 5001).astype(dtype)
+    expected = np.array([float(value) * normal(float(value)) for value in x])
+    error = np.abs(fastconv.gelu(x) - expected) / np.maximum(np.abs(expected), np.finfo(dtype).tiny)
+    assert np.all(error <= (4 + x.astype(np.float64) ** 2) * np.finfo(dtype).eps)
+
+
+def test_gelu_knows_two_words():
+    with pytest.raises(ValueError, match=r"approximate \(='erf'\)"):
+        fastconv.gelu(np.zeros(3), "erf")
+    with pytest.raises(ValueError, match="approximate"):
+        fastconv.gelu_backward(np.zeros(3), np.zeros(3), None)
+
+
+@pytest.mark.parametrize(("shape", "slopes", "axis"), [((2, 3, 4), 3, 1), ((2, 4, 3), 3, -1), ((5,), 1, 1), ((), 1, 1)])
+def test_prelu(shape, slopes, axis):
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal(shape), rng.standard_normal(slopes)
+    slope = weight if slopes == 1 else np.moveaxis(np.broadcast_to(weight, (2, 4, 3)), -1, axis)
+    np.testing.assert_array_equal(fastconv.prelu(x, weight, axis=axis), np.where(x > 0, x, x * slope))
+    dy = np.cos(x)
+    dx, dweight = fastconv.prelu_backward(dy, x, weight, axis=axis)
+    np.testing.assert_allclose(dx, np.where(x > 0, dy, dy * slope))
+    lost = np.where(x > 0, 0, dy * x)
+    wanted = lost.sum() if slopes == 1 else np.moveaxis(lost, axis, -1).reshape(-1, slopes).sum(0)
+    np.testing.assert_allclose(dweight, np.reshape(wanted, slopes))
+
+
+def test_prelu_bad_input():
+    x = np.zeros((2, 3, 4))
+    with pytest.raises(ValueError, match=r"weight has shape \(4,\), but x .* has 3 channels"):
+        fastconv.prelu(x, np.zeros(4))
+    with pytest.raises(TypeError, match="types are never mixed"):
+        fastconv.prelu(x, np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="axis"):
+        fastconv.prelu(x, np.zeros(3), axis=5)
+    with pytest.raises(ValueError, match="dy has shape"):
+        fastconv.prelu_backward(np.zeros((2, 3)), x, np.zeros(3))
