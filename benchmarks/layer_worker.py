@@ -1,9 +1,9 @@
-"""One process of bench_layers.py or bench_pools.py: one library, told over a pipe what to prepare and when to run.
+"""One process of bench_layers.py, bench_pools.py or bench_networks.py: one library, told over a pipe what to do.
 
-Reads JSON lines and answers each with one: {"do": "prepare", ...} builds the layer, runs it once and saves the result
-for the check; {"do": "time", "seconds": s} runs it again and again for about s seconds and answers the median. Between
-two lines it waits for input and uses no CPU. Imports NumPy and the one library, nothing of fastconv's unless it is
-fastconv, so it runs in any interpreter that has them.
+Reads JSON lines and answers each with one: {"do": "prepare", ...} builds the layer or network, runs it once and saves
+the result for the check; {"do": "time", "seconds": s} runs it again and again for about s seconds and answers the
+median. Between two lines it waits for input and uses no CPU. Imports NumPy and the one library, nothing of fastconv's
+unless it is fastconv, so it runs in any interpreter that has them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -21,6 +22,16 @@ from typing import Any
 import numpy as np
 
 LEAST_RUNS = 3
+PREPARE = {"pool": "prepare_pool", "network": "prepare_network", "training": "prepare_training"}
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had; the system's own figure counts what its parent had at the fork."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
 
 
 class Worker:
@@ -34,10 +45,10 @@ class Worker:
     def prepare(self, job: dict[str, Any]) -> dict[str, Any]:
         with np.load(job["arrays"]) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        prepare = self.library.prepare_pool if job["pass"].startswith("pool") else self.library.prepare
+        prepare = getattr(self.library, PREPARE.get(job["pass"].partition("_")[0], "prepare"))
         self.call, to_array = prepare(job, arrays)
         np.save(job["result"], np.ascontiguousarray(to_array(self.call())))
-        return {}
+        return {"peak_bytes": peak_bytes()}
 
     def time(self, job: dict[str, Any]) -> dict[str, Any]:
         assert self.call is not None
@@ -66,7 +77,7 @@ def main() -> None:
     except ImportError as error:
         answer({"missing": str(error)})
         return
-    answer({"version": worker.library.version()})
+    answer({"version": worker.library.version(), "peak_bytes": peak_bytes()})
     for line in sys.stdin:
         job = json.loads(line)
         try:

@@ -37,6 +37,7 @@ class Process:
         hello = self._read()
         self.missing: str | None = hello.get("missing") or hello.get("error")
         self.version: str = hello.get("version", "")
+        self.start_bytes: int = hello.get("peak_bytes", 0)
 
     def _read(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import fastconv
+from fastconv import nn
 
 
 def version() -> str:
@@ -70,3 +72,37 @@ def prepare_pool(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Ca
         ),
     }
     return calls[job["pass"]], to_array
+
+
+def network(job: dict[str, Any]) -> Any:
+    """The model that the job describes, with its state."""
+    with open(job["config"], encoding="utf-8") as file:
+        model = nn.from_config(json.load(file))
+    with np.load(job["state"]) as state:
+        model.load_state_dict(dict(state))
+    return model
+
+
+def prepare_network(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    x = arrays["x"]
+    model = network(job).compile(x.shape, memory=job["memory"])
+    return lambda: model(x), lambda result: result
+
+
+def prepare_training(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    model, loss = network(job), nn.CrossEntropyLoss()
+    x, labels = arrays["x"], arrays["labels"]
+    optimizer = nn.SGD(model.parameters(), lr=job["lr"], momentum=job["momentum"])
+    model.reuse_buffers()
+
+    def step() -> float:
+        value, gradient = loss.with_gradient(model.forward(x, True), labels)
+        model.backward(gradient, False)
+        optimizer.step()
+        return value
+
+    return step, np.asarray

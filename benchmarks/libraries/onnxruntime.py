@@ -25,3 +25,11 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callabl
     session = onnxruntime.InferenceSession(model(job, arrays), options, providers=["CPUExecutionProvider"])
     feed = {"x": arrays["x"]}
     return lambda: session.run(None, feed), lambda result: result[0]
+
+
+def prepare_network(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: arrays["x"]}
+    return lambda: session.run(None, feed), lambda result: result[0]

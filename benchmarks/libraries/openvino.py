@@ -30,3 +30,14 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callabl
     request = compiled.create_infer_request()
     feed = {0: arrays["x"]}
     return lambda: request.infer(feed, share_inputs=True, share_outputs=True), lambda result: np.array(result[0])
+
+
+def prepare_network(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    core = openvino.Core()
+    read = core.read_model(job["onnx"])
+    read.reshape(arrays["x"].shape)
+    request = core.compile_model(read, "CPU", settings).create_infer_request()
+    feed = {0: arrays["x"]}
+    return lambda: request.infer(feed, share_inputs=True, share_outputs=True), lambda result: np.array(result[0])

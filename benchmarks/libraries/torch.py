@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from libraries.torch_network import build
 
 
 def version() -> str:
@@ -68,3 +70,42 @@ def prepare_pool(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Ca
         "pool_backward_indices": backward,
     }
     return calls[job["pass"]], to_array
+
+
+def network(job: dict[str, Any]) -> tuple[torch.nn.Module, torch.memory_format]:
+    """The model that the job describes, with its state, in the layout asked for."""
+    layout = torch.channels_last if job.get("layout") == "NHWC" else torch.contiguous_format
+    with open(job["config"], encoding="utf-8") as file:
+        model = build(json.load(file))
+    with np.load(job["state"]) as state:
+        model.load_state_dict({name: torch.from_numpy(state[name]) for name in state.files})
+    return model.to(memory_format=layout), layout
+
+
+def prepare_network(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    model, layout = network(job)
+    x = torch.from_numpy(arrays["x"]).contiguous(memory_format=layout)
+    model.eval()
+    return lambda: model(x), lambda result: result.numpy()
+
+
+def prepare_training(
+    job: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    torch.set_grad_enabled(True)
+    model, layout = network(job)
+    model.train()
+    x, labels = torch.from_numpy(arrays["x"]).contiguous(memory_format=layout), torch.from_numpy(arrays["labels"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=job["lr"], momentum=job["momentum"])
+    run = torch.compile(model) if job.get("compiled") else model
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(run(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step, np.asarray
