@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastconv import functional as F
 from fastconv.graph import Executable, Program
 from fastconv.graph.passes import PASSES
 
@@ -69,8 +70,28 @@ def pooled(program, x):
     return halve(program, relu(program, scale(program, conv(program, x, 16))))
 
 
+def pad(program, x, mode="constant", value=0.0, sides=(1, 2, 0, 3)):
+    """A border of (left, right, top, bottom), its pairs in the order of the axes."""
+    left, right, top, bottom = sides
+    shape = (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right)
+    return program.add(
+        "pad", (x,), function=lambda x, out: F.pad(x, sides, mode, value, out=out), out=True, shape=shape,
+        padding=((top, bottom), (left, right)), mode=mode, value=value, layout="NCHW",
+    )  # fmt: skip
+
+
+def padded(mode="constant", value=0.0, **options):
+    return lambda program, x: relu(program, conv(program, pad(program, x, mode, value), **options))
+
+
+NONE = {"padding": "valid"}
+
 #: what is built, and the operations that remain
 FUSED = {
+    "padded": (padded(), ["conv"]),
+    "padded-same": (padded(padding="same", stride=(2, 1)), ["conv"]),
+    "padded-constant": (padded(value=0.5, **NONE), ["conv"]),
+    **{f"padded-{mode}": (padded(mode, **NONE), ["conv"]) for mode in ("reflect", "replicate", "circular")},
     "folded": (folded, ["conv"]),
     "folded-without-bias": (folded_without_bias, ["conv"]),
     "folded-linear": (folded_linear, ["reshape", "linear"]),
@@ -107,8 +128,21 @@ def residual_then_pooled(program, x):
     return halve(program, program.add("add", (conv(program, x, x.shape[1]), x)))
 
 
+def cropped(program, x):
+    return conv(program, pad(program, x, sides=(-1, 2, 0, 1)))
+
+
+def padded_and_read_twice(program, x):
+    y = pad(program, x)
+    return program.add("add", (conv(program, y, x.shape[1]), y))
+
+
 #: what is built, and the operations that must remain
 LEFT_ALONE = {
+    "cropped": (cropped, ["pad", "conv"]),
+    "padded-twice": (padded(value=0.5), ["pad", "conv"]),
+    "padded-unlike": (padded("reflect"), ["pad", "conv"]),
+    "padded-and-read-twice": (padded_and_read_twice, ["pad", "conv"]),
     "scaled-after-relu": (scaled_after_relu, ["conv", "scale"]),
     "read-twice": (read_twice, ["conv", "activation", "scale", "concat"]),
     "added-to-itself": (added_to_itself, ["conv", "add"]),
@@ -158,5 +192,5 @@ def test_idle_nodes_go():
 
 
 def test_the_pass_list_is_what_runs(monkeypatch):
-    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:1])
+    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:2])
     assert [node.operation for node in Executable(build(pooled)).program.nodes] == ["conv", "activation", "max_pool"]

@@ -102,6 +102,18 @@ def test_layers_that_see_other_axes_are_not_fused(layers, shape):
     np.testing.assert_allclose(model.compile(shape)(x), model(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("make", [nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d])
+def test_pads_become_padding(make, layout):
+    conv = nn.Conv2d(3, 6, 3, stride=2, layout=layout, rng=0)
+    model = nn.Sequential({"pad": make((1, 2, 0, 1), layout=layout), "conv": conv, "relu": nn.ReLU()})
+    shape = (2, 3, 6, 7) if layout == "NCHW" else (2, 6, 7, 3)
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    compiled = model.compile(shape)
+    assert [node.operation for node in compiled.program().nodes] == ["conv"]
+    np.testing.assert_allclose(compiled(x), model(x), rtol=1e-5, atol=1e-5)
+
+
 def test_layers_that_are_called_keep_their_weights_too():
     layer = nn.ConvTranspose2d(2, 3, 3, rng=0)
     x = np.random.default_rng(0).standard_normal((1, 2, 4, 4), np.float32)

@@ -113,6 +113,7 @@ OPERATIONS: dict[str, Operation] = {
     "conv": Operation(_conv_shape, _prepare_conv),
     "linear": Operation(lambda node: (*node.inputs[0].shape[:-1], len(node.attributes["weight"])), _prepare_linear),
     "max_pool": Operation(_stated, _prepare_call),
+    "pad": Operation(_stated, _prepare_call),
     "scale": Operation(_same, _prepare_scale),
     "activation": Operation(
         _same, lambda node, memory: lambda inputs, out: activate(inputs[0], node.attributes["activation"], out=out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastconv.graph.passes.fold_pad import fold_pad
 from fastconv.graph.passes.fold_scale import fold_scale
 from fastconv.graph.passes.fuse_activation import fuse_activation
 from fastconv.graph.passes.fuse_pool import fuse_pool
@@ -13,4 +14,4 @@ from fastconv.graph.program import Program
 __all__ = ["PASSES"]
 
 #: in the order in which they run: what is applied first to a sum is fused first
-PASSES: tuple[Callable[[Program], None], ...] = (fold_scale, fuse_residual, fuse_activation, fuse_pool)
+PASSES: tuple[Callable[[Program], None], ...] = (fold_pad, fold_scale, fuse_residual, fuse_activation, fuse_pool)

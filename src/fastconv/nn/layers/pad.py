@@ -108,6 +108,16 @@ class _SpatialPad(_Padding):
         channels_of(input_shape, self.layout, self)
         return super().output_shape(input_shape)
 
+    def emit(self, program: Program, x: Node, name: str) -> Node:
+        """A pad, which a convolution behind it may take in."""
+        shape = (x.shape[0], *self.output_shape(x.shape[1:]))
+        sides = self.padding
+        pairs = tuple((sides[i], sides[i + 1]) for i in reversed(range(0, len(sides), 2)))
+        return program.add(
+            "pad", (x,), name, function=self._padded, out=True, shape=shape,
+            padding=pairs, mode=self.MODE, value=self.value, layout=self.layout,
+        )  # fmt: skip
+
 
 class _ConstantPad(_SpatialPad):
     """A border of one value; see `ConstantPad2d`."""
