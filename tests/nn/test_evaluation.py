@@ -21,6 +21,16 @@ def test_predict_in_batches():
         np.testing.assert_allclose(nn.predict(model, x, batch_size=batch_size), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_predict_several_outputs():
+    model = nn.zoo.build("conv_vae", input_shape=(1, 4, 4))
+    x = np.random.default_rng(0).random((7, 1, 4, 4), np.float32)
+    expected = model(x)
+    for batch_size in (3, 7):
+        for found, whole in zip(nn.predict(model, x, batch_size=batch_size), expected, strict=True):
+            np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-6)
+    assert nn.evaluate(model, x, x, nn.VAELoss()).accuracy is None
+
+
 def test_evaluate():
     scores = np.array([[5, 0, 0], [0, 5, 0], [0, 5, 0], [0, 0, 5]], np.float32)
     result = nn.evaluate(model_that_returns_its_input(), scores, np.array([0, 1, 2, 2]), batch_size=3)

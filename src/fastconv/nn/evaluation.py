@@ -19,10 +19,10 @@ class Evaluation(NamedTuple):
 
     loss: float
     accuracy: float | None
-    predictions: np.ndarray
+    predictions: Any
 
 
-def predict(model: Module, x: np.ndarray, *, batch_size: int = 256, transform: Transform | None = None) -> np.ndarray:
+def predict(model: Module, x: np.ndarray, *, batch_size: int = 256, transform: Transform | None = None) -> Any:
     """The outputs of a model for many inputs, computed batch by batch.
 
     Parameters
@@ -36,7 +36,7 @@ def predict(model: Module, x: np.ndarray, *, batch_size: int = 256, transform: T
 
     Returns
     -------
-    ndarray, shape (N, ...)
+    ndarray, shape (N, ...), or a tuple of them for a model of several outputs
 
     Examples
     --------
@@ -50,17 +50,19 @@ def predict(model: Module, x: np.ndarray, *, batch_size: int = 256, transform: T
         raise ValueError("x must hold a batch of inputs, got a single number")
     batch_size = canonical_integer("batch_size", batch_size, 1)
 
-    def outputs_of(batch: np.ndarray) -> np.ndarray:
+    def outputs_of(batch: np.ndarray) -> Any:
         return model(batch if transform is None else transform(batch, np.random.default_rng(0)))
 
     first = outputs_of(x[:batch_size])
     if len(x) <= batch_size:
         return first
-    outputs = np.empty((len(x), *first.shape[1:]), first.dtype)
-    outputs[:batch_size] = first
-    for start in range(batch_size, len(x), batch_size):
-        outputs[start : start + batch_size] = outputs_of(x[start : start + batch_size])
-    return outputs
+    several = isinstance(first, tuple)
+    wholes = [np.empty((len(x), *part.shape[1:]), part.dtype) for part in (first if several else (first,))]
+    for start in range(0, len(x), batch_size):
+        outputs = first if start == 0 else outputs_of(x[start : start + batch_size])
+        for whole, part in zip(wholes, outputs if several else (outputs,), strict=True):
+            whole[start : start + batch_size] = part
+    return tuple(wholes) if several else wholes[0]
 
 
 def evaluate(

@@ -23,6 +23,7 @@ from fastconv.nn.divergence import find_cause, first_bad_value
 from fastconv.nn.ema import EMA
 from fastconv.nn.evaluation import evaluate
 from fastconv.nn.layers.dropout import Dropout
+from fastconv.nn.layers.reparametrize import Reparametrize
 from fastconv.nn.losses import CrossEntropyLoss, Loss
 from fastconv.nn.module import Module
 from fastconv.nn.optim import SGD, Optimizer, decay_groups
@@ -33,6 +34,9 @@ from fastconv.nn.training_data import check_data, needs_two_rows
 __all__ = ["Trainer"]
 
 _T = TypeVar("_T")
+
+#: layers that draw in training from a generator, their attribute `rng`
+RANDOM = (Dropout, Reparametrize)
 
 
 class Trainer:
@@ -51,7 +55,7 @@ class Trainer:
     batch_size : int
         A last batch of a single row is left out, in that epoch, for a network that normalises batches of 1x1 maps.
     seed : int
-        Of the order of the examples, of dropout and of the transforms.
+        Of the order of the examples, of layers that draw, and of the transforms.
     schedule : {"cosine", "linear", "constant", "step", "onecycle"} or callable
         Factor on the optimiser's learning rate when a fraction 0..1 of the batches of one `fit` is done; see
         `fastconv.nn.schedules`.
@@ -136,9 +140,9 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.tested = self.model if self.ema is None else self.ema.model
         self._rng = np.random.default_rng(self.seed)
-        self._dropouts = {name: one for name, one in model.named_modules() if isinstance(one, Dropout)}
-        for dropout in self._dropouts.values():
-            dropout.rng = self._rng.spawn(1)[0]
+        self._random = {name: one for name, one in model.named_modules() if isinstance(one, RANDOM)}
+        for layer in self._random.values():
+            layer.rng = self._rng.spawn(1)[0]
         self._base_lr = self.optimizer.lr
         self._resumed = False
         self._done = 0  # epochs of the last fit
@@ -274,8 +278,8 @@ class Trainer:
             self.model.load_state_dict(_below("model.", arrays))
             self.ema.steps = int(values["ema_steps"])
         self._rng.bit_generator.state = values["rng"]
-        for name, dropout in self._dropouts.items():
-            dropout.rng.bit_generator.state = values["dropout"][name]
+        for name, layer in self._random.items():
+            layer.rng.bit_generator.state = values["dropout"][name]
         self.history = list(loaded.metadata.get("history", []))
         self._resumed, self._done, self._plan = True, int(values["done"]), dict(values["plan"])
         self._saved = len(self.history)
@@ -372,7 +376,7 @@ class Trainer:
             "plan": self._plan,
             "done": self._done,
             "rng": self._rng.bit_generator.state,
-            "dropout": {name: dropout.rng.bit_generator.state for name, dropout in self._dropouts.items()},
+            "dropout": {name: layer.rng.bit_generator.state for name, layer in self._random.items()},
         }
         arrays = {f"optimizer.{name}": array for name, array in self.optimizer.state_dict().items()}
         if self.ema is not None:

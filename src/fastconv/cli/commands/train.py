@@ -58,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.network not in nn.zoo.NETWORKS:
         raise ValueError(f"network (={settings.network!r}) must be one of {', '.join(nn.zoo.NETWORKS)}")
+    task = nn.zoo.NETWORKS[settings.network].task
+    if task != "classification":
+        raise ValueError(f"network (={settings.network!r}) is for {task}: no classifier")
     resumed = None if arguments.resume is None else checkpoint_in(arguments.resume)
     location = data_choice.find(arguments, output, settings.data or None)
     train, test = (
@@ -68,9 +71,6 @@ def run(arguments: argparse.Namespace) -> int:
     model = nn.zoo.build(
         settings.network, settings.seed, input_shape=train.input_shape, num_classes=len(train.class_names)
     )
-    scores = model.output_shape(train.input_shape)
-    if scores != (len(train.class_names),):
-        raise ValueError(f"network (={settings.network!r}) gives {scores}, not a score for each class: no classifier")
     folder = make_writable(arguments.resume or arguments.out or checkpoints.free_folder(settings.network))
     path = resumed or folder / f"{settings.network}{checkpoint_suffix()}"
     trainer = _trainer(settings, model, path, _metadata(settings.network, train))

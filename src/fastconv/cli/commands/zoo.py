@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(as_json=arguments.json)
     width = max(map(len, nn.zoo.NETWORKS))
     for network in nn.zoo.NETWORKS.values():
-        model = network.build(nn.init.UNSET, input_shape=network.input_shape, num_classes=network.num_classes)
+        model = network.make(nn.init.UNSET)
         count = model.parameter_count()
         output.record(
             {
@@ -29,10 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
                 "description": network.description,
                 "input_shape": network.input_shape,
                 "num_classes": network.num_classes,
+                "task": network.task,
                 "parameters": count,
             }
         )
         shape = "x".join(map(str, network.input_shape))
-        classes = f"{network.num_classes:,} classes"
-        output.line(f"{network.name:<{width}}  {shape:>9}  {classes:>13}  {count:>11,}  {network.description}")
+        classes = network.task if network.num_classes is None else f"{network.num_classes:,} classes"
+        output.line(f"{network.name:<{width}}  {shape:>9}  {classes:>14}  {count:>11,}  {network.description}")
     return 0

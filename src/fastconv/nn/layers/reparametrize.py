@@ -21,7 +21,7 @@ class Reparametrize(Module):
     Parameters
     ----------
     rng : int or numpy.random.Generator, optional
-        Where e is drawn from.
+        Where e is drawn from; `Trainer` replaces it by one derived from its seed.
 
     Examples
     --------

@@ -6,8 +6,6 @@ weights are drawn from. `build` makes one by its name.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastconv.geometry import canonical_integer
@@ -109,16 +107,14 @@ def build(
     if not isinstance(shape, (tuple, list)) or len(shape) != len(network.input_shape):
         raise ValueError(f"input_shape (={input_shape!r}) must be a tuple of {len(network.input_shape)} ints")
     shape = tuple(canonical_integer("input_shape", size, 1) for size in shape)
-    options: dict[str, Any] = {"input_shape": shape}
-    if network.num_classes is not None:
-        chosen = network.num_classes if num_classes is None else num_classes
-        options["num_classes"] = canonical_integer("num_classes", chosen, 1)
-    elif num_classes is not None:
-        raise ValueError(f"num_classes (={num_classes}): {name} is for {network.task} and knows no classes")
+    if num_classes is not None:
+        num_classes = canonical_integer("num_classes", num_classes, 1)
     try:
-        model = network.build(np.random.default_rng(seed), **options)
+        model = network.make(np.random.default_rng(seed), shape, num_classes)
         model.output_shape(shape)
         return model
     except ValueError as error:
-        given = ", ".join(f"{key} (={value})" for key, value in options.items())
-        raise ValueError(f"{name} cannot be built for {given}: {error}") from error
+        classes = network.num_classes if num_classes is None else num_classes
+        raise ValueError(
+            f"{name} cannot be built for input_shape (={shape}), num_classes (={classes}): {error}"
+        ) from error

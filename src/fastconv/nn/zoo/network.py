@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastconv.nn.layers import Graph
 
@@ -24,3 +24,12 @@ class Network(NamedTuple):
     num_classes: int | None
     build: Callable[..., Graph]
     task: str = "classification"
+
+    def make(self, rng: Any = 0, input_shape: tuple[int, ...] | None = None, num_classes: int | None = None) -> Graph:
+        """Build it, with the network's own shape and classes where none are given."""
+        options: dict[str, Any] = {"input_shape": self.input_shape if input_shape is None else input_shape}
+        if self.num_classes is not None:
+            options["num_classes"] = self.num_classes if num_classes is None else num_classes
+        elif num_classes is not None:
+            raise ValueError(f"num_classes (={num_classes}): {self.name} is for {self.task} and knows no classes")
+        return self.build(rng, **options)
