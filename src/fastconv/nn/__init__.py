@@ -42,7 +42,7 @@ Files
 
 Networks
     ``zoo.build(name, seed=0, input_shape=None, num_classes=None)`` makes one; ``zoo.NETWORKS`` maps names to rows with
-    ``name``, ``description``, ``input_shape``, ``num_classes``.
+    ``name``, ``description``, ``input_shape``, ``num_classes`` (None where there are no classes), ``task``.
 
 Figures
     ``Trace(model, x)`` keeps what every layer gave, and gives gradients of any of it.
