@@ -52,8 +52,11 @@ static inline __attribute__((always_inline)) void fc_product_sums(const int mr, 
     const int64_t a_row = p->a_row, a_row3 = 3 * a_row, a_row5 = 5 * a_row, a_step = p->a_step, b_step = p->b_step;
     /* the last element of the next panel: a line it shares with this one is here already */
     const int64_t ahead = 2 * xr * VLANES - 1;
-    for (int64_t k = p->depth; k > 0; --k, a += a_step, b += b_step) {
+    const real *next = a + mr * a_row; /* rows of the next tile, as many elements a step as this one reads */
+    const int64_t next_step = a_step == 1 ? mr : 0;
+    for (int64_t k = p->depth; k > 0; --k, a += a_step, b += b_step, next += next_step) {
         vec v[FC_MAX_XR];
+        vprefetch(next);
 #pragma GCC unroll 3
         for (int x = 0; x < xr; ++x) v[x] = vload(b + x * VLANES);
         if (panel) {
