@@ -264,10 +264,12 @@ def test_a_checkpoint_that_does_not_say_how_to_feed_it(change, here, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path):
+@pytest.mark.parametrize("sets", [(), ("--set", "flip=true", "--set", "ema=0.9")], ids=["plain", "ahead"])
+def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path, sets):
+    """Also while a thread prepares batches ahead."""
     command = [sys.executable, "-u", "-m", "fastconv", "train", "--data", "fashion-mnist-sample", "--limit", "1000"]
     child = subprocess.Popen(
-        [*command, "--epochs", "100000", "--out", str(tmp_path), "--json"],
+        [*command, "--epochs", "100000", "--out", str(tmp_path), "--json", *sets],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -107,6 +107,18 @@ def test_a_second_interrupt_and_a_later_fit(tmp_path):
     assert bits(resumed) == bits(unbroken)
 
 
+def test_the_trainers_own_checkpoint_has_the_suffix_that_was_written(tmp_path, monkeypatch):
+    from fastconv.nn import checkpoint
+
+    for installed in (True, False):
+        monkeypatch.setattr(checkpoint, "_installed", lambda installed=installed: installed)
+        if installed:
+            pytest.importorskip("safetensors")
+        fit(trainer(tmp_path / "model"), epochs=1)
+        made = trainer(tmp_path / "model").resume()
+        assert made.checkpoint_path == str(tmp_path / ("model.safetensors" if installed else "model.npz"))
+
+
 def test_a_run_can_be_made_longer(tmp_path):
     path = tmp_path / "model.npz"
     fit(trainer(path, schedule="constant"), epochs=2)

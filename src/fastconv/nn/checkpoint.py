@@ -93,7 +93,7 @@ def save_checkpoint(
     for name, layer in model.named_modules():
         if LAYERS.get(type(layer).__name__) is not type(layer):
             raise ValueError(f"model holds {name!r}, a {type(layer).__name__}: only layers of fastconv.nn can be saved")
-    path = _target(Path(path))
+    path = target_of(Path(path))
     described: dict[str, Any] = {"format": _FORMAT, "model": model.config(), "metadata": dict(metadata or {})}
     arrays = model.state_dict()
     if training is not None:
@@ -119,7 +119,7 @@ def save_checkpoint(
 
 def check_place(path: str | os.PathLike[str]) -> None:
     """Raise what `save_checkpoint` would for this path, before there is anything to save."""
-    target = _target(Path(path))
+    target = target_of(Path(path))
     folder = Path(os.path.realpath(target)).parent
     reason = "it is a folder" if target.is_dir() else "" if folder.is_dir() else f"there is no folder {str(folder)!r}"
     if not reason and not os.access(folder, os.W_OK):
@@ -220,7 +220,8 @@ def _read_safetensors(path: Path) -> tuple[str, str | None, dict[str, np.ndarray
         raise ValueError(str(error)) from error
 
 
-def _target(path: Path) -> Path:
+def target_of(path: Path) -> Path:
+    """The file that `save_checkpoint` writes when it is given this path."""
     if path.suffix not in ("", *_SUFFIXES):
         raise ValueError(f"path (={str(path)!r}) must end in {' or '.join(_SUFFIXES)}")
     if path.suffix == ".npz" or _installed():

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from fastconv.data.loader import Loader
 from fastconv.data.transforms import Transform
 from fastconv.geometry import canonical_integer
 from fastconv.nn.callbacks import Callback
-from fastconv.nn.checkpoint import TrainingState, check_place, load_checkpoint, save_checkpoint
+from fastconv.nn.checkpoint import TrainingState, check_place, load_checkpoint, save_checkpoint, target_of
 from fastconv.nn.config import first_difference
 from fastconv.nn.divergence import find_cause, first_bad_value
 from fastconv.nn.ema import EMA
@@ -258,9 +259,10 @@ class Trainer:
             If the file is damaged, holds another network, no training, or one of other settings; nothing is changed
             then.
         """
-        path = self.checkpoint if path is None else path
         if path is None:
-            raise ValueError("path (=None) must name a checkpoint: this trainer has none")
+            if self.checkpoint is None:
+                raise ValueError("path (=None) must name a checkpoint: this trainer has none")
+            path = target_of(Path(self.checkpoint))
         loaded = load_checkpoint(path)
         said = f"path (={os.fspath(path)!r})"
         difference = first_difference(_plain(loaded.model.config()), _plain(self.model.config()))
@@ -347,7 +349,9 @@ class Trainer:
         """Leave the last whole epoch on disk; before there is one, the model as it is, but not over an older file."""
         if len(self.history) > max(first, self._saved):
             self.save()
-        elif len(self.history) == first and self.checkpoint is not None and not os.path.exists(self.checkpoint):
+        elif (
+            len(self.history) == first and self.checkpoint is not None and not target_of(Path(self.checkpoint)).exists()
+        ):
             self._write(None)
 
     def _write(self, state: TrainingState | None) -> None:

@@ -35,6 +35,8 @@ from fastconv.nn.zoo.mobilenet_v2 import mobilenet_v2
 from fastconv.nn.zoo.network import Network
 from fastconv.nn.zoo.resnet import NETWORKS as RESNETS
 from fastconv.nn.zoo.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from fastconv.nn.zoo.resnet9 import NETWORKS as RESNETS9
+from fastconv.nn.zoo.resnet9 import resnet9, resnet9_half
 from fastconv.nn.zoo.resnet_cifar import NETWORKS as CIFAR_RESNETS
 from fastconv.nn.zoo.resnet_cifar import resnet20, resnet56
 from fastconv.nn.zoo.senet import NETWORK as SE_RESNET50
@@ -51,15 +53,15 @@ from fastconv.nn.zoo.zfnet import zfnet
 __all__ = [
     "NETWORKS", "Network", "alexnet", "all_cnn_c", "build", "conv_autoencoder", "conv_vae", "convnetjs_cifar10",
     "dcgan_discriminator", "dcgan_generator", "efficientnet_lite0", "googlenet", "googlenet_lrn", "lenet5",
-    "lenet5_1998", "localizer", "mobilenet_v2", "resnet18", "resnet20", "resnet34", "resnet50", "resnet56",
-    "resnet101", "resnet152", "se_resnet50", "unet", "vgg11", "vgg16", "vgg19", "zfnet",
+    "lenet5_1998", "localizer", "mobilenet_v2", "resnet9", "resnet9_half", "resnet18", "resnet20", "resnet34",
+    "resnet50", "resnet56", "resnet101", "resnet152", "se_resnet50", "unet", "vgg11", "vgg16", "vgg19", "zfnet",
 ]  # fmt: skip
 
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
-        LENET5, LENET5_1998, CONVNETJS, ALEXNET, ZFNET, *VGGS, *GOOGLENETS, *RESNETS, *CIFAR_RESNETS, SE_RESNET50,
-        ALL_CNN_C, MOBILENET_V2, EFFICIENTNET_LITE0, LOCALIZER, UNET, CONV_AUTOENCODER, CONV_VAE, *DCGAN,
+        LENET5, LENET5_1998, CONVNETJS, ALEXNET, ZFNET, *VGGS, *GOOGLENETS, *RESNETS, *CIFAR_RESNETS, *RESNETS9,
+        SE_RESNET50, ALL_CNN_C, MOBILENET_V2, EFFICIENTNET_LITE0, LOCALIZER, UNET, CONV_AUTOENCODER, CONV_VAE, *DCGAN,
     )
 }  # fmt: skip
 
