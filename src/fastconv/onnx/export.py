@@ -56,11 +56,8 @@ def save(model: Module, path: str | os.PathLike[str], input_shape: Any) -> Path:
     """
     data = to_onnx(model, input_shape).SerializeToString()
     path = Path(path)
-    try:
-        with replacing(path) as file:
-            file.write(data)
-    except OSError as error:
-        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
+    with replacing(path) as file:
+        file.write(data)
     return path
 
 

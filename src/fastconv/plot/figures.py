@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from fastconv.nn.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,15 +36,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         If the place cannot be written to.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(partial, format="png", dpi=110)
-        partial.replace(path)
-    except OSError as error:
-        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=110)
     return path
 
 
