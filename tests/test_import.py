@@ -83,12 +83,9 @@ def test_unknown_attribute_is_an_attribute_error():
 def test_nothing_above_functional_touches_the_engine():
     root = os.path.dirname(fastconv.__file__)
     offenders = []
-    for room in ("nn", "data", "reference", "cli.py", "plot.py", "cli", "onnx"):
+    for room in ("nn", "data", "reference", "cli", "onnx", "plot"):
         for folder, _, files in os.walk(os.path.join(root, room)):
             offenders += [os.path.join(folder, file) for file in files if _mentions_engine(os.path.join(folder, file))]
-        single = os.path.join(root, room)
-        if os.path.isfile(single) and _mentions_engine(single):
-            offenders.append(single)
     assert not offenders
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from nn.test_layers import CASES
 
 from fastconv import nn
 
@@ -72,6 +73,34 @@ def later(model, name):
         return model.flow(apply, value if name == "input" else x)
 
     return run
+
+
+OTHER_IN_TRAINING = [case for case in CASES if case.type.startswith(("BatchNorm", "Dropout"))]
+
+
+@pytest.mark.parametrize("case", OTHER_IN_TRAINING, ids=lambda case: case.id)
+def test_layers_that_train_otherwise_go_back_as_they_infer(case):
+    layer, x = case.make(), case.input()
+    if getattr(layer, "running_var", None) is not None:
+        layer.running_mean.data[...], layer.running_var.data[...] = 0.3, 2.5
+    dy = picture(*layer(x).shape)
+    name = case.type.lower()
+    found = nn.Trace(layer, x).gradients({name: dy})["input"].reshape(-1)
+    for index in range(0, x.size, 5):
+        moved = [x.copy(), x.copy()]
+        moved[0].reshape(-1)[index] += 1e-6
+        moved[1].reshape(-1)[index] -= 1e-6
+        expected = np.sum((layer(moved[0]) - layer(moved[1])) * dy) / 2e-6
+        np.testing.assert_allclose(found[index], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_sample_of_a_normal_law_is_its_mean():
+    model = nn.Graph({"sample": (nn.Reparametrize(rng=0), "mean", "logvar")}, inputs=("mean", "logvar"))
+    mean, logvar = picture(2, 3), picture(2, 3)
+    trace = nn.Trace(model, (mean, logvar))
+    np.testing.assert_array_equal(trace.result, mean)
+    found = trace.gradients({"sample": np.ones((2, 3))}, of=["mean", "logvar"])
+    assert (found["mean"] == 1).all() and not found["logvar"].any()
 
 
 def test_gradients_from_and_for_several_layers():

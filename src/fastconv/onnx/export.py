@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.geometry import canonical_integer
+from fastconv.nn.files import replacing
 from fastconv.nn.module import Module
 from fastconv.onnx.rows import ROWS
 from fastconv.onnx.writer import Unsupported, Value, Writer, onnx_package
@@ -57,16 +56,8 @@ def save(model: Module, path: str | os.PathLike[str], input_shape: Any) -> Path:
     """
     data = to_onnx(model, input_shape).SerializeToString()
     path = Path(path)
-    real = Path(os.path.realpath(path))
-    temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, real)
-    except OSError as error:
-        raise ValueError(f"path (={str(path)!r}) cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with replacing(path) as file:
+        file.write(data)
     return path
 
 

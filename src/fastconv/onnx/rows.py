@@ -105,15 +105,22 @@ def _rbf(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:
 
 
 def _local_response_norm(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:
-    if layer.size % 2 == 0:
-        raise Unsupported(f"size (={layer.size}) must be odd in ONNX, whose window lies otherwise for even ones")
-    options = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "bias": layer.k}
+    """An LRN, or for an even size, where ONNX's window lies otherwise, what it computes."""
     (x,) = inputs
-    spatial = x.shape[1:]
-    if len(spatial) == 2:
-        return writer.node("LRN", [x.name], name, **options)
-    flat = writer.reshape(x.name, (x.shape[0], int(np.prod(spatial, dtype=int)), 1), f"{name}.plane")
-    return writer.reshape(writer.node("LRN", [flat], f"{name}.norm", **options), x.shape, name)
+    plane = (x.shape[0], int(np.prod(x.shape[1:], dtype=int)))
+    if layer.size % 2:
+        options = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "bias": layer.k}
+        if len(x.shape) == 3:
+            return writer.node("LRN", [x.name], name, **options)
+        flat = writer.reshape(x.name, (*plane, 1), f"{name}.plane")
+        return writer.reshape(writer.node("LRN", [flat], f"{name}.norm", **options), x.shape, name)
+    rows = writer.reshape(writer.node("Mul", [x.name, x.name], f"{name}.squares"), (1, *plane), f"{name}.rows")
+    padded = writer.pad(rows, [(layer.size // 2, (layer.size - 1) // 2), (0, 0)], f"{name}.border")
+    mean = writer.node("AveragePool", [padded], f"{name}.mean", kernel_shape=[layer.size, 1])
+    alpha, beta, k = (writer.constant(f"{name}.{key}", np.array(getattr(layer, key))) for key in ("alpha", "beta", "k"))
+    total = writer.node("Add", [writer.node("Mul", [mean, alpha], f"{name}.scaled"), k], f"{name}.sum")
+    divisor = writer.reshape(writer.node("Pow", [total, beta], f"{name}.power"), x.shape, f"{name}.divisor")
+    return writer.node("Div", [x.name, divisor], name)
 
 
 def _flatten(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:

@@ -143,6 +143,11 @@ def test_timm_names():
     assert [NAMES["timm_efficientnet_lite0"](key) for key in timm_keys()] == list(model.state_dict())
 
 
+def test_a_known_map_leaves_keys_that_it_does_not_know():
+    for key in ("blocks.x.0.conv_pw.weight", "blocks.99.0.conv_pw.weight", "blocks.weight"):
+        assert NAMES["timm_efficientnet_lite0"](key) == key
+
+
 def test_published_weights_of_efficientnet_lite0():
     """Top-1 of at least 18 of 20 pictures of ImageNet, and the same from the compiled network."""
     pytest.importorskip("PIL")

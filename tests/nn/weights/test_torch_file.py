@@ -294,6 +294,16 @@ def test_a_dict_within_itself(tmp_path):
         read(tmp_path, zipped({}, loop))
 
 
+def test_keys_whose_hash_never_ends(tmp_path):
+    key = ()
+    for _ in range(70):
+        key = (key, key)
+    storage = tensor("w", ARRAYS["half"])
+    ordered = Call(Global("collections", "OrderedDict"), [(key, storage)])
+    with pytest.raises(ValueError, match="a tuple among its keys"):
+        read(tmp_path, zipped({"w": ARRAYS["half"]}, ordered))
+
+
 def test_missing_file(tmp_path):
     for path in (tmp_path / "none.pth", tmp_path):
         with pytest.raises(ValueError, match="cannot be read"):

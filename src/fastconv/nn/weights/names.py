@@ -24,15 +24,19 @@ def _timm_efficientnet_lite0(key: str) -> str:
     name, _, rest = key.partition(".")
     if name != "blocks":
         return f"{head.get(name, name)}.{rest}"
-    stage, index, layer, part = rest.split(".", 3)
-    widens = BLOCKS[int(stage)][2] != 1
+    try:
+        stage, index, layer, part = rest.split(".", 3)
+        first = sum(row[0] for row in BLOCKS[: int(stage)])
+        widens = BLOCKS[int(stage)][2] != 1
+        block = first + int(index)
+    except (ValueError, IndexError):
+        return key  # none of timm's: reported with what else does not fit
     layers = (
         {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1",
          "conv_pwl": "_project_conv", "bn3": "_bn2"}
         if widens
         else {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
     )  # fmt: skip
-    block = sum(row[0] for row in BLOCKS[: int(stage)]) + int(index)
     return f"_blocks.{block}.{layers.get(layer, layer)}.{part}"
 
 
@@ -56,10 +60,7 @@ def renamed(state: Mapping[str, Any], names: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for key, value in state.items():
-        try:
-            new = names(key)
-        except (ValueError, LookupError):
-            new = key  # a key that a known map does not expect stays, and is reported with the others
+        new = names(key)
         if new is None:
             continue
         if new in found:

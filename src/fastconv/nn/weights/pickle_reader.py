@@ -8,12 +8,12 @@ the reading.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
 from fastconv.nn.weights.formats import DamagedFile
 
-__all__ = ["Global", "read_pickle"]
+__all__ = ["Global", "plain_keys", "read_pickle"]
 
 _MARK = object()
 
@@ -25,6 +25,16 @@ class Global:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+
+
+def plain_keys(pairs: Iterable[Any]) -> dict[str | int, Any]:
+    """The dict of these pairs, with strings and numbers as keys: the hash of nested tuples may never end."""
+    found = {}
+    for key, value in pairs:
+        if not isinstance(key, (str, int)):
+            raise DamagedFile(f"it holds a dict with a {type(key).__name__} among its keys")
+        found[key] = value
+    return found
 
 
 class _Machine:
@@ -74,7 +84,7 @@ class _Machine:
     def set_items(self, values: list[Any]) -> None:
         if not isinstance(self.stack[-1], dict) or len(values) % 2:
             raise DamagedFile("it sets entries of something that is no dict")
-        self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
+        self.stack[-1].update(plain_keys(zip(values[::2], values[1::2], strict=True)))
 
     def load_persistent(self) -> None:
         if self.persistent is None:

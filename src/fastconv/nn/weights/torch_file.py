@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.nn.weights.formats import DamagedFile, as_array
-from fastconv.nn.weights.pickle_reader import Global, read_pickle
+from fastconv.nn.weights.pickle_reader import Global, plain_keys, read_pickle
 
 __all__ = ["read_legacy", "read_zip"]
 
@@ -58,8 +58,10 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
     return _Tensor(storage, offset, shape, strides)
 
 
-def _ordered_dict(*pairs: Any) -> dict[Any, Any]:
-    return dict(*pairs)
+def _ordered_dict(pairs: Any = ()) -> dict[str | int, Any]:
+    if not isinstance(pairs, (list, tuple)):
+        raise DamagedFile("it makes a dict of something that is no list of pairs")
+    return plain_keys(pairs)
 
 
 def _kind(name: str) -> Callable[..., Any]:
@@ -114,7 +116,7 @@ def read_legacy(data: bytes) -> Any:
     used: dict[str, _Storage] = {}
     tree = read_pickle(file, _GLOBALS, lambda identifier: _used(used, _storage(identifier)))
     keys = read_pickle(file, {})
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(used):
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or sorted(keys) != sorted(used):
         raise DamagedFile("its list of storages is not that of its tensors")
     arrays = {}
     place = file.tell()
