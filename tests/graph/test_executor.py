@@ -27,6 +27,12 @@ def random_program(seed):
         inputs = [nodes[index] for index in rng.integers(max(0, len(nodes) - 6), len(nodes), rng.integers(1, 4))]
         if rng.random() < 0.2:
             node = program.add("reshape", inputs[:1], shape=(int(np.prod(inputs[0].shape)),))
+        elif rng.random() < 0.3:
+            batch, axis = int(rng.integers(1, 3)), int(rng.integers(0, 2))
+            sizes = rng.integers(1, 5, rng.integers(1, 4)) if axis else [batch] * 2
+            parts = [function(program, *inputs, shape=(batch, size if axis else 3, 2)) for size in sizes]
+            nodes += parts if rng.random() < 0.3 else []
+            node = program.add("concat", parts, axis=axis)
         else:
             node = function(program, *inputs, shape=tuple(rng.integers(1, 9, rng.integers(1, 4))))
         nodes.append(node)
@@ -38,9 +44,12 @@ def naive(program, *inputs):
     values = dict(zip(program.inputs, inputs, strict=True))
     for node in program.nodes:
         taken = [values[source] for source in node.inputs]
-        values[node] = (
-            taken[0].reshape(node.shape) if node.operation == "reshape" else node.attributes["function"](*taken)
-        )
+        if node.operation == "concat":
+            values[node] = np.concatenate(taken, node.attributes["axis"])
+        elif node.operation == "reshape":
+            values[node] = taken[0].reshape(node.shape)
+        else:
+            values[node] = node.attributes["function"](*taken)
     return [values[output] for output in program.outputs]
 
 
@@ -63,17 +72,41 @@ def test_places_of_one_time_do_not_overlap(seed):
     program.drop_idle()
     arena = plan_arena(program)
     step = {node: index for index, node in enumerate(program.nodes)}
+    born = dict(step)
+    for part, (whole, _) in arena.joined.items():
+        born[whole] = min(born[whole], step[part])
 
     def last(node):
         readers = program.readers(node)
         views = [last(reader) for reader in readers if reader.operation == "reshape"]
         return max([step[node], *(step[reader] for reader in readers), *views])
 
-    spans = [(offset, offset + int(np.prod(n.shape)) * 8, step[n], last(n)) for n, offset in arena.offsets.items()]
-    for index, (start, end, born, dead) in enumerate(spans):
+    spans = [(offset, offset + int(np.prod(n.shape)) * 8, born[n], last(n)) for n, offset in arena.offsets.items()]
+    for index, (start, end, alive, dead) in enumerate(spans):
         assert start % ALIGNMENT == 0 and end <= arena.size
         for other_start, other_end, other_born, other_dead in spans[:index]:
-            assert end <= other_start or other_end <= start or dead < other_born or other_dead < born
+            assert end <= other_start or other_end <= start or dead < other_born or other_dead < alive
+
+
+def test_parts_of_a_concatenation_are_computed_in_their_places():
+    places = []
+
+    def part(value, channels):
+        def call(x, out):
+            places.append(out)
+            out[...] = value * x.sum()
+
+        return program.add("call", [x], function=call, out=True, shape=(1, channels, 2))
+
+    program = Program(np.float64)
+    x = program.input((1, 2, 2))
+    parts = [part(1, 3), part(2, 1), part(3, 4)]
+    program.outputs = [function(program, program.add("concat", parts, axis=1), shape=(1,), change=lambda total: total)]
+    executable = Executable(program)
+    [result] = executable(np.ones((1, 2, 2)))
+    assert result[0] == 4 * (1 * 6 + 2 * 2 + 3 * 8)
+    starts = [place.ctypes.data for place in places]
+    assert np.diff(starts).tolist() == [6 * 8, 2 * 8] and executable.arena_bytes == 16 * 8
 
 
 def test_a_chain_needs_two_places_only():

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv.graph.memory import ALIGNMENT, plan_arena
+from fastconv.graph.node import Node
 from fastconv.graph.operations import OPERATIONS, Run
 from fastconv.graph.passes import PASSES
 from fastconv.graph.program import Program
@@ -29,7 +30,7 @@ class _Step(NamedTuple):
 
 
 class Executable:
-    """A program made ready to run; `program` is changed by the passes.
+    """A program made ready to run; `program` is changed by the passes, and its nodes part with their weights.
 
     Parameters
     ----------
@@ -57,22 +58,28 @@ class Executable:
         raw = np.empty(arena.size + ALIGNMENT, np.uint8)
         start = -raw.ctypes.data % ALIGNMENT
         self._arena = raw[start : start + arena.size]
+        places = {node: self._place(node, offset) for node, offset in arena.offsets.items()}
+        for node, (whole, first) in arena.joined.items():
+            if whole in places:
+                places[node] = places[whole].reshape(-1)[first : first + math.prod(node.shape)].reshape(node.shape)
         slots = {node: index for index, node in enumerate(program.inputs)}
         self._steps = []
         for node in program.nodes:
             row = OPERATIONS[node.operation]
             slots[node] = len(slots)
-            out = None
-            if node in arena.offsets:
-                offset = arena.offsets[node]
-                size = math.prod(node.shape) * program.dtype.itemsize
-                out = self._arena[offset : offset + size].view(program.dtype).reshape(node.shape)
             sources = tuple(slots[taken] for taken in node.inputs)
-            self._steps.append(_Step(row.prepare(node, memory), sources, slots[node], out, row.view, node.shape))
+            run, out = row.prepare(node, memory), places.get(node)
+            self._steps.append(_Step(run, sources, slots[node], out, row.view, node.shape))
+            for name in ("weight", "bias"):  # packed now, or kept by `run`
+                node.attributes.pop(name, None)
         self.packed_bytes = sum(node.attributes.get("packed_bytes", 0) for node in program.nodes)
         self._results = tuple(slots[node] for node in program.outputs)
         self._slots = len(slots)
         self._lock = threading.Lock()
+
+    def _place(self, node: Node, offset: int) -> np.ndarray:
+        size = math.prod(node.shape) * self.program.dtype.itemsize
+        return self._arena[offset : offset + size].view(self.program.dtype).reshape(node.shape)
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """The program's outputs for its inputs, which must have the shapes and the type that the program says.

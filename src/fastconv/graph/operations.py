@@ -2,7 +2,8 @@
 
 ``shape(node)`` gives the result's shape. ``prepare(node, memory)`` returns ``run(inputs, out)``, which fills `out`; a
 view returns instead the array that its result is, and takes no memory of its own. Weights that it packs, or keeps, it
-leaves in ``node.attributes["packed_bytes"]``.
+leaves in ``node.attributes["packed_bytes"]``. A row that writes to any contiguous `out` may write into its place in a
+concatenation.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Operation(NamedTuple):
     shape: Callable[[Node], Sequence[int]]
     prepare: Callable[[Node, str], Run]
     view: bool = False
+    joins: bool = False
 
 
 def _spatial(shape: Sequence[int], layout: str) -> tuple[int, ...]:
@@ -57,6 +59,7 @@ def _conv_shape(node: Node) -> Sequence[int]:
 def _prepare_conv(node: Node, memory: str) -> Run:
     options = dict(node.attributes)
     weight = options.pop("weight")
+    weight = np.asarray(weight)
     make = getattr(F, f"prepare_conv{weight.ndim - 2}d")
     shape = node.inputs[0].shape
     operation = make(shape, weight, residual=len(node.inputs) > 1, **options)
@@ -70,7 +73,7 @@ def _prepare_conv(node: Node, memory: str) -> Run:
 
 def _prepare_linear(node: Node, memory: str) -> Run:
     options = node.attributes
-    weight, bias = options["weight"].copy(), options["bias"]
+    weight, bias = np.array(options["weight"]), options["bias"]
     bias = None if bias is None else bias.copy()
     activation = options.get("activation")
     options["packed_bytes"] = weight.nbytes
@@ -91,6 +94,22 @@ def _prepare_scale(node: Node, memory: str) -> Run:
 
     def run(inputs: Sequence[np.ndarray], out: np.ndarray) -> None:
         np.add(np.multiply(inputs[0], scale, out=out), shift, out=out)
+
+    return run
+
+
+def _prepare_concat(node: Node, memory: str) -> Run:
+    """Attributes: axis. Inputs that were computed in their place stay there."""
+    axis = node.attributes["axis"]
+    ends = np.cumsum([taken.shape[axis] for taken in node.inputs])
+
+    def run(inputs: Sequence[np.ndarray], out: np.ndarray) -> None:
+        start = 0
+        for array, end in zip(inputs, ends, strict=True):
+            place = out[(slice(None),) * axis + (slice(start, end),)]
+            if array.ctypes.data != place.ctypes.data:
+                place[...] = array
+            start = end
 
     return run
 
@@ -119,9 +138,7 @@ OPERATIONS: dict[str, Operation] = {
         _same, lambda node, memory: lambda inputs, out: activate(inputs[0], node.attributes["activation"], out=out)
     ),
     "add": Operation(_same, lambda node, memory: lambda inputs, out: np.add(inputs[0], inputs[1], out=out)),
-    "concat": Operation(
-        _concat_shape, lambda node, memory: lambda inputs, out: np.concatenate(inputs, node.attributes["axis"], out=out)
-    ),
+    "concat": Operation(_concat_shape, _prepare_concat, joins=True),
     "call": Operation(_stated, _prepare_call),
     "reshape": Operation(
         _stated, lambda node, memory: lambda inputs, out: inputs[0].reshape(node.attributes["shape"]), view=True

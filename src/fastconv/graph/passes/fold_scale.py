@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv.graph.node import Node
 from fastconv.graph.program import Program
+from fastconv.graph.weights import ScaledWeight
 
 __all__ = ["fold_scale"]
 
@@ -24,8 +25,8 @@ def fold_scale(program: Program) -> None:
         if not (_by_channel(source, node.attributes["scale"]) and _by_channel(source, node.attributes["shift"])):
             continue
         scale, shift = (np.ravel(node.attributes[name]) for name in ("scale", "shift"))
-        weight, bias = options["weight"], options["bias"]
-        options["weight"] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+        bias = options["bias"]
+        options["weight"] = ScaledWeight(options["weight"], scale)
         options["bias"] = shift if bias is None else bias * scale + shift
         program.replace(node, source)
 
