@@ -2,9 +2,10 @@
  *
  * An OpenMP region ends when every thread of its pool has arrived, also one that the system has not let run since,
  * so on a busy machine each call costs a time slice (LeNet-5 step, two threads, two other busy processes: 84 ms,
- * and 3.3 ms with this team). Here the caller publishes the region, works on it at once, and at the end waits only for workers
- * that hold a task. A worker spins for a moment after its last region, then sleeps, so it also wakes with the credit
- * of one that slept. */
+ * and 3.3 ms with this team). Here the caller publishes the region, works on it at once, and at the end waits only for
+ * workers that hold a task. A worker spins for a moment after its last region, then sleeps, so it also wakes with the
+ * credit of one that slept. A worker that spins joins and leaves by one atomic word; the lock is for those that sleep:
+ * taken on every region it made the worker wait for the publisher in the kernel. */
 #define _GNU_SOURCE
 #include "core/team.h"
 
@@ -22,12 +23,14 @@ static const int64_t spin_nanoseconds = 100000;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t published = PTHREAD_COND_INITIALIZER;
-static fc_region *current;
-static int helpers_wanted; /* threads 1 .. helpers_wanted may join the current region */
-static int sleeping;
+static fc_region *current; /* read by workers inside alone, who keep it alive */
+static int helpers_wanted; /* threads 1 .. helpers_wanted take part in it */
+static atomic_int sleeping;
 static atomic_int made;
 static atomic_uint generation; /* of published regions */
-static atomic_int inside;      /* workers between joining and leaving */
+/* Workers between joining and leaving; with CLOSED those that come leave again and have seen nothing. */
+enum { CLOSED = 1 << 30 };
+static atomic_int inside = CLOSED;
 
 void fc_region_init(fc_region *region, int64_t tasks, fc_task task, void *ctx, int workers) {
     region->task = task;
@@ -89,18 +92,16 @@ static void *work(void *argument) {
     unsigned seen = born.generation;
     for (;;) {
         spin(seen);
-        pthread_mutex_lock(&lock);
-        while (atomic_load(&generation) == seen) {
-            ++sleeping;
-            pthread_cond_wait(&published, &lock);
-            --sleeping;
+        if (atomic_load(&generation) == seen) {
+            pthread_mutex_lock(&lock);
+            atomic_fetch_add(&sleeping, 1);
+            while (atomic_load(&generation) == seen) pthread_cond_wait(&published, &lock);
+            atomic_fetch_sub(&sleeping, 1);
+            pthread_mutex_unlock(&lock);
         }
         seen = atomic_load(&generation);
-        fc_region *region = born.worker <= helpers_wanted ? current : NULL;
-        if (region) atomic_fetch_add(&inside, 1);
-        pthread_mutex_unlock(&lock);
-        if (!region) continue;
-        fc_region_drain(region, born.worker);
+        const int open = !(atomic_fetch_add(&inside, 1) & CLOSED);
+        if (open && born.worker <= helpers_wanted) fc_region_drain(current, born.worker);
         atomic_fetch_sub_explicit(&inside, 1, memory_order_release);
     }
     return NULL;
@@ -128,19 +129,21 @@ static void grow(int helpers) {
 void fc_team_run(fc_region *region, int workers) {
     const int helpers = workers - 1 < MAX_HELPERS ? workers - 1 : MAX_HELPERS;
     if (made < helpers) grow(helpers);
-    pthread_mutex_lock(&lock);
     current = region;
     helpers_wanted = helpers;
+    atomic_fetch_and(&inside, ~CLOSED);
     atomic_fetch_add(&generation, 1);
-    if (sleeping > 0) pthread_cond_broadcast(&published);
-    pthread_mutex_unlock(&lock);
+    /* Who is about to sleep counts itself before it looks at the generation, which is new already: one of us sees the other. */
+    if (atomic_load(&sleeping) > 0) {
+        pthread_mutex_lock(&lock);
+        pthread_cond_broadcast(&published);
+        pthread_mutex_unlock(&lock);
+    }
 
     fc_region_drain(region, 0);
 
-    pthread_mutex_lock(&lock);
-    current = NULL;
-    pthread_mutex_unlock(&lock);
-    for (int look = 0; atomic_load_explicit(&inside, memory_order_acquire) > 0; ++look) {
+    atomic_fetch_or(&inside, CLOSED);
+    for (int look = 0; atomic_load_explicit(&inside, memory_order_acquire) != CLOSED; ++look) {
         if (look < 1000) {
             pause_briefly();
         } else {
@@ -153,6 +156,8 @@ void fc_team_forget(void) {
     pthread_mutex_init(&lock, NULL);
     pthread_cond_init(&published, NULL);
     current = NULL;
-    helpers_wanted = made = sleeping = 0;
-    atomic_store(&inside, 0);
+    helpers_wanted = 0;
+    atomic_store(&made, 0);
+    atomic_store(&sleeping, 0);
+    atomic_store(&inside, CLOSED);
 }

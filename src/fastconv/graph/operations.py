@@ -62,9 +62,9 @@ def _prepare_conv(node: Node, memory: str) -> Run:
     weight = np.asarray(weight)
     make = getattr(F, f"prepare_conv{weight.ndim - 2}d")
     shape = node.inputs[0].shape
-    operation = make(shape, weight, residual=len(node.inputs) > 1, **options)
-    if memory == "lean" and operation.packed_bytes > 1.25 * weight.nbytes:
-        operation = make(shape, weight, residual=len(node.inputs) > 1, accuracy="strict", **options)
+    # the algorithms of "strict" keep the weights at their own size
+    accuracy = "strict" if memory == "lean" else "default"
+    operation = make(shape, weight, residual=len(node.inputs) > 1, accuracy=accuracy, **options)
     node.attributes["packed_bytes"] = operation.packed_bytes
     if len(node.inputs) > 1:
         return lambda inputs, out: operation(inputs[0], residual=inputs[1], out=out)
