@@ -13,9 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv.graph import Program
+from fastconv.nn.buffers import PassingBuffers
 from fastconv.nn.compiled import CompiledModel
 
 __all__ = ["Buffer", "Module", "Parameter"]
+
+#: first words of the keys of gradients that layers hand back
+PASSING = ("dx", "dy", "sum")
 
 
 class Parameter:
@@ -83,6 +87,7 @@ class Module:
     def __init__(self) -> None:
         self._saved: tuple | None = None
         self._kept: dict | None = None
+        self._passing = PassingBuffers()
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """The output for input `x`: `forward` under its short name."""
@@ -264,8 +269,10 @@ class Module:
 
         With it, what a training call returned is overwritten by the next one. `Trainer` turns it on while it runs.
         """
+        passing = PassingBuffers()
         for _, module in self.named_modules():
             module._kept = {} if reuse else None
+            module._passing = passing
             module._saved = None
 
     def _take_saved(self) -> tuple:
@@ -278,13 +285,27 @@ class Module:
         return saved
 
     def _kept_buffer(self, key: Any) -> Any:
-        return None if self._kept is None else self._kept.get(key)
+        """The array that the last call kept under `key`: the shape of what it is for, or a word and that.
+
+        What goes back, under a word of `PASSING` and its shape, is any array of that shape that nobody holds.
+        """
+        if self._kept is None:
+            return None
+        return self._passing.take(key[-1]) if _passes(key) else self._kept.get(key)
 
     def _keep_buffer(self, key: Any, buffer: Any) -> None:
-        if self._kept is not None:
+        if self._kept is None:
+            return
+        if _passes(key):
+            self._passing.keep(buffer)
+        else:
             self._kept[key] = buffer
 
     def __repr__(self) -> str:
         config = self.config()
         arguments = ", ".join(f"{name}={value!r}" for name, value in config.items() if name != "type")
         return f"{config['type']}({arguments})"
+
+
+def _passes(key: Any) -> bool:
+    return isinstance(key, tuple) and len(key) > 1 and key[0] in PASSING
