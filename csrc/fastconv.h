@@ -231,6 +231,22 @@ fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const
                                  const void *mean, const void *var, const void *y, void *dx, void *dweight, void *dbias,
                                  int threads);
 
+/* y = activation(x * scale + shift + residual), x lying as batch normalisation has it. scale and shift have an entry for each
+ * channel, or by image for each image and channel (n, channels); residual lies as x. Each may be NULL: 1, 0 and 0. */
+typedef struct fc_scale_desc {
+    uint32_t struct_size; /* sizeof(fc_scale_desc) */
+    fc_dtype type;
+    int64_t n, channels, points;
+    int channels_last;
+    int scale_by_image, shift_by_image;
+    fc_activation activation;
+    double parameter;
+} fc_scale_desc;
+
+/* y may be x or residual. */
+fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
+                         const void *residual, void *y, int threads);
+
 #ifdef __cplusplus
 }
 #endif

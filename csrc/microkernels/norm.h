@@ -1,4 +1,4 @@
-/* norm.h: the leaf kernels of batch normalisation (norm_kernels.h). Sums run in lanes over the few rows of a call, and
+/* norm.h: the leaf kernels of batch normalisation and of scaled channels (norm_kernels.h). Sums run in lanes over the few rows of a call, and
  * in double from call to call. */
 
 enum { FC_NORM_UNROLL = 4 };
@@ -111,39 +111,55 @@ static void FC_NAME(fc_norm_pixel_moments)(const fc_norm_rows *at, const void *x
 
 static inline vec fc_norm_load(const real *p, int n) { return n == VLANES ? vload(p) : vload_part(p, n); }
 
-/* The next n elements' coefficient: that of their columns, or the channel's. */
+/* The next n elements' coefficient: that of their columns, or the channel's; with pixels `all` is the one where none is given. */
 static inline vec fc_norm_coefficient(const int way, vec all, const void *columns, int64_t i, int n) {
-    return way == FC_NORM_PLANES ? all : fc_norm_load((const real *)columns + i, n);
+    return way == FC_NORM_PLANES || !columns ? all : fc_norm_load((const real *)columns + i, n);
 }
 
+static inline vec fc_norm_given(const void *coefficient, real otherwise) {
+    return vbroadcast(coefficient ? *(const real *)coefficient : otherwise);
+}
+
+/* Without a shift -0 is added, which leaves every number as it is. */
 static inline __attribute__((always_inline)) void fc_norm_apply_rows(const int way, const fc_activation kind,
                                                                      const fc_norm_rows *at, const fc_norm_scale *by,
-                                                                     const real *x, real *y) {
+                                                                     const real *x, const real *residual, real *y) {
     const fc_finish finish = {.activation = kind, .parameter = by->parameter};
-    const vec mean = vbroadcast(*(const real *)by->mean), scale = vbroadcast(*(const real *)by->scale);
-    const vec shift = vbroadcast(*(const real *)by->shift);
-#define APPLY(V, I, N)                                                                                                 \
-    fc_activation_vec(vfma(vsub(V, fc_norm_coefficient(way, mean, by->mean, I, N)),                                    \
-                           fc_norm_coefficient(way, scale, by->scale, I, N),                                           \
-                           fc_norm_coefficient(way, shift, by->shift, I, N)),                                          \
-                      &finish)
-    for (int64_t r = 0; r < at->rows; ++r, x += at->stride, y += at->stride) {
-        int64_t i = 0;
-        for (; i + VLANES <= at->count; i += VLANES) vstore(y + i, APPLY(vload(x + i), i, VLANES));
-        const int rest = (int)(at->count - i);
-        if (rest) vstore_part(y + i, APPLY(vload_part(x + i, rest), i, rest), rest);
+    const vec mean = fc_norm_given(by->mean, 0), scale = fc_norm_given(by->scale, 1);
+    const vec shift = fc_norm_given(by->shift, (real)-0.0);
+#define SCALED(E, I, N)                                                                                                \
+    vfma(vsub(fc_norm_load(x + (E), N), fc_norm_coefficient(way, mean, by->mean, I, N)),                               \
+         fc_norm_coefficient(way, scale, by->scale, I, N), fc_norm_coefficient(way, shift, by->shift, I, N))
+#define ADDED(E, I, N) vadd(SCALED(E, I, N), fc_norm_load(residual + (E), N))
+#define ROWS(VALUE)                                                                                                    \
+    for (int64_t r = 0; r < at->rows; ++r) {                                                                           \
+        const int64_t row = r * at->stride;                                                                            \
+        int64_t i = 0;                                                                                                 \
+        for (; i + VLANES <= at->count; i += VLANES)                                                                   \
+            vstore(y + row + i, fc_activation_vec(VALUE(row + i, i, VLANES), &finish));                                \
+        const int rest = (int)(at->count - i);                                                                         \
+        if (rest) vstore_part(y + row + i, fc_activation_vec(VALUE(row + i, i, rest), &finish), rest);                 \
     }
-#undef APPLY
+    if (residual) {
+        ROWS(ADDED)
+    } else {
+        ROWS(SCALED)
+    }
+#undef ROWS
+#undef ADDED
+#undef SCALED
 }
 
-static void FC_NAME(fc_norm_plane_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, void *y) {
-#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PLANES, KIND, at, by, x, y)
+static void FC_NAME(fc_norm_plane_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x,
+                                         const void *residual, void *y) {
+#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PLANES, KIND, at, by, x, residual, y)
     FC_NORM_KINDS(by, CALL);
 #undef CALL
 }
 
-static void FC_NAME(fc_norm_pixel_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, void *y) {
-#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PIXELS, KIND, at, by, x, y)
+static void FC_NAME(fc_norm_pixel_apply)(const fc_norm_rows *at, const fc_norm_scale *by, const void *x,
+                                         const void *residual, void *y) {
+#define CALL(KIND) fc_norm_apply_rows(FC_NORM_PIXELS, KIND, at, by, x, residual, y)
     FC_NORM_KINDS(by, CALL);
 #undef CALL
 }

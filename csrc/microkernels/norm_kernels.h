@@ -1,4 +1,4 @@
-/* norm_kernels.h: the leaf kernels of batch normalisation (norm.h). Each exists twice: [FC_NORM_PLANES] for elements of one
+/* norm_kernels.h: the leaf kernels of batch normalisation and of scaled channels (norm.h). Each exists twice: [FC_NORM_PLANES] for elements of one
  * channel, where a coefficient is one number, and [FC_NORM_PIXELS] for rows whose columns are channels, where it is one
  * number a column. */
 #ifndef FC_NORM_KERNELS_H
@@ -26,8 +26,9 @@ typedef struct fc_norm_kernels {
     /* Takes rows into the mean, and into the sum of squared distances from it, of the `before` elements seen so far. Few
      * rows, in the nearest cache: they are read twice. */
     void (*moments[FC_NORM_WAYS])(const fc_norm_rows *at, const void *x, double before, double *mean, double *squares);
-    /* y = activation((x - mean) * scale + shift); y may be x */
-    void (*apply[FC_NORM_WAYS])(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, void *y);
+    /* y = activation((x - mean) * scale + shift + residual); each but x may be NULL: 0, 1, 0 and 0; y may be x or residual */
+    void (*apply[FC_NORM_WAYS])(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *residual,
+                                void *y);
     /* sum += d, dot += d * (x - mean), d the gradient dy times the activation's derivative, which the output y tells */
     void (*sums[FC_NORM_WAYS])(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *y,
                                const void *dy, double *sum, double *dot);

@@ -169,7 +169,7 @@ static void write_units(const job *j, int64_t from, int64_t to, int64_t channel,
             leaf->gradient[j->way](&rows, &by, j->desc->training ? x : NULL, at(j, j->y, start), at(j, j->dy, start),
                                    to_write);
         } else {
-            leaf->apply[j->way](&rows, &by, x, to_write);
+            leaf->apply[j->way](&rows, &by, x, NULL, to_write);
         }
         if (j->staging) j->kernels->pool.stream(out, to_write, rows.rows * rows.count * (int64_t)j->kernels->element);
     }

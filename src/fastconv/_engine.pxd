@@ -207,3 +207,13 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const void *x, const void *weight,
                                      const void *mean, const void *var, const void *y, void *dx, void *dweight,
                                      void *dbias, int threads)
+
+    ctypedef struct fc_scale_desc:
+        uint32_t struct_size
+        fc_dtype type
+        int64_t n, channels, points
+        int channels_last, scale_by_image, shift_by_image
+        fc_activation activation
+        double parameter
+    fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
+                             const void *residual, void *y, int threads)

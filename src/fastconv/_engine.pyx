@@ -610,3 +610,27 @@ def batch_norm_backward(size, bint channels_last, bint training, double epsilon,
     with nogil:
         status = fc_batch_norm_backward(&d, pdy, px, pw, pm, pv, py, pdx, pdw, pdb, num_threads)
     check(status)
+
+
+def scale_shift(size, bint channels_last, kind, double slope, cnp.ndarray x, cnp.ndarray scale, cnp.ndarray shift,
+                cnp.ndarray residual, cnp.ndarray y, int num_threads=0):
+    """Coefficients with two axes are those of each image."""
+    cdef fc_scale_desc d
+    cdef fc_status status
+    cdef void *px = data(x)
+    cdef void *pscale = data(scale)
+    cdef void *pshift = data(shift)
+    cdef void *presidual = data(residual)
+    cdef void *py = data(y)
+    memset(&d, 0, sizeof(d))
+    d.struct_size = sizeof(d)
+    d.type = DTYPES[x.dtype]
+    d.n, d.channels, d.points = size
+    d.channels_last = channels_last
+    d.scale_by_image = scale is not None and scale.ndim == 2
+    d.shift_by_image = shift is not None and shift.ndim == 2
+    d.activation = ACTIVATIONS[kind]
+    d.parameter = slope
+    with nogil:
+        status = fc_scale_shift(&d, px, pscale, pshift, presidual, py, num_threads)
+    check(status)

@@ -14,6 +14,7 @@ static const struct {
               {"winograd", test_winograd},
               {"ops", test_ops},
               {"batch_norm", test_batch_norm},
+              {"scale_shift", test_scale_shift},
               {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };

@@ -84,6 +84,35 @@ def padded(mode="constant", value=0.0, **options):
     return lambda program, x: relu(program, conv(program, pad(program, x, mode, value), **options))
 
 
+def gate(program, x, seed=3):
+    sizes = (*x.shape[:2], *[1] * (len(x.shape) - 2))
+    means = program.add("call", (x,), function=lambda x: x.mean(axis=(2, 3), keepdims=True), out=False, shape=sizes)
+    return program.add("gate", (x, means))
+
+
+def weighed(program, x):
+    """Squeeze and excite, then the end of a residual block."""
+    return relu(program, program.add("add", (gate(program, conv(program, x, x.shape[1])), x)))
+
+
+def weighed_and_added_second(program, x):
+    y = conv(program, x, x.shape[1])
+    return program.add("add", (relu(program, y), gate(program, y)))
+
+
+def scaled_and_added(program, x):
+    return relu(program, program.add("add", (relu(program, x), scale(program, relu(program, x)))))
+
+
+def added_and_rectified(program, x):
+    y = relu(program, conv(program, x, x.shape[1]))
+    return relu(program, program.add("add", (y, x)))
+
+
+def both_weighed(program, x):
+    return program.add("add", (gate(program, x), gate(program, relu(program, x))))
+
+
 NONE = {"padding": "valid"}
 
 #: what is built, and the operations that remain
@@ -99,6 +128,11 @@ FUSED = {
     "residual": (residual, ["conv", "conv"]),
     "two-convolutions": (two_convolutions, ["conv", "conv"]),
     "pooled": (pooled, ["conv"]),
+    "weighed": (weighed, ["conv", "call", "gate"]),
+    "weighed-and-added-second": (weighed_and_added_second, ["conv", "activation", "call", "gate"]),
+    "scaled-and-added": (scaled_and_added, ["activation", "activation", "scale"]),
+    "added-and-rectified": (added_and_rectified, ["conv", "add"]),
+    "both-weighed": (both_weighed, ["call", "activation", "call", "gate", "gate"]),
 }
 
 
@@ -137,6 +171,15 @@ def padded_and_read_twice(program, x):
     return program.add("add", (conv(program, y, x.shape[1]), y))
 
 
+def weighed_and_read_twice(program, x):
+    y = gate(program, x)
+    return program.add("add", (y, relu(program, y)))
+
+
+def rectified_before_the_sum(program, x):
+    return program.add("add", (relu(program, gate(program, x)), x))
+
+
 #: what is built, and the operations that must remain
 LEFT_ALONE = {
     "cropped": (cropped, ["pad", "conv"]),
@@ -149,6 +192,8 @@ LEFT_ALONE = {
     "added-after-relu": (added_after_relu, ["conv", "add"]),
     "other-windows": (other_windows, ["conv", "max_pool"]),
     "residual-then-pooled": (residual_then_pooled, ["conv", "max_pool"]),
+    "weighed-and-read-twice": (weighed_and_read_twice, ["call", "gate", "activation", "add"]),
+    "rectified-before-the-sum": (rectified_before_the_sum, ["call", "gate", "add"]),
 }
 
 

@@ -104,6 +104,7 @@ from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
 from fastconv.functional.profiling import CallRecord, Profile, profile
 from fastconv.functional.report import Candidate, ConvReport
+from fastconv.functional.scale_shift import scale_shift
 from fastconv.functional.signal import convolve, correlate
 from fastconv.functional.smooth import (
     hardsigmoid,
@@ -232,6 +233,7 @@ __all__ = [
     "profile",
     "relu",
     "relu_backward",
+    "scale_shift",
     "sigmoid",
     "sigmoid_backward",
     "silu",

@@ -11,14 +11,12 @@ import numpy as np
 from fastconv import _engine
 from fastconv._arguments import flag, number
 from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
+from fastconv.functional._channels import channels_last, volume
 from fastconv.functional._gradients import GRADIENTS, needed, out_entries, values_or_shape
-from fastconv.functional._operands import LAYOUTS, operand
+from fastconv.functional._operands import operand
 from fastconv.functional.activation import activation_code
 
 __all__ = ["batch_norm", "batch_norm_backward"]
-
-_CHANNELS_LAST = {name: name.endswith("C") for layouts in LAYOUTS.values() for name in layouts}
-_LAYOUT_OF = {name: ndim + 2 for ndim, layouts in LAYOUTS.items() for name in layouts}
 
 
 def batch_norm(
@@ -81,8 +79,8 @@ def batch_norm(
     """
     x = operand("x", x)
     training = flag("training", training)
-    last = _channels_last(layout, x.shape)
-    size = _size(x.shape, last)
+    last = channels_last(layout, x.shape, "batch normalisation")
+    size = volume(x.shape, last)
     weight, bias = _by_channel("weight", weight, x, size), _by_channel("bias", bias, x, size)
     if training:
         for name, given in (("running_mean", running_mean), ("running_var", running_var)):
@@ -183,8 +181,8 @@ def batch_norm_backward(
     reader = "weight" if wanted[1] else "x" if training and wanted[0] else None
     x, shape = values_or_shape("x", x, reader)
     same_shape("dy", dy, "x", shape)
-    last = _channels_last(layout, shape)
-    size = _size(shape, last)
+    last = channels_last(layout, shape, "batch normalisation")
+    size = volume(shape, last)
     if training:
         _check_enough(shape, size)
     mean, var = _needed_by_channel("mean", mean, dy, size), _needed_by_channel("var", var, dy, size)
@@ -221,24 +219,6 @@ def batch_norm_backward(
         None if result is None else deliver(result, entry) for result, entry in zip(results, entries, strict=True)
     )
     return dx, dweight, dbias
-
-
-def _channels_last(layout: str | None, shape: tuple[int, ...]) -> bool:
-    if not 2 <= len(shape) <= 5:
-        raise ValueError(f"x has shape {shape}: batch normalisation takes (N, C) and one to three axes more")
-    if layout is None:
-        return False
-    if not isinstance(layout, str) or layout not in _CHANNELS_LAST:
-        raise ValueError(f"layout (={layout!r}) must be one of {', '.join(_CHANNELS_LAST)}")
-    if len(shape) not in (2, _LAYOUT_OF[layout]):
-        raise ValueError(f"layout (={layout!r}) is that of {_LAYOUT_OF[layout]} axes, but x has shape {shape}")
-    return _CHANNELS_LAST[layout]
-
-
-def _size(shape: tuple[int, ...], last: bool) -> tuple[int, int, int]:
-    """Images, channels, and elements of a channel in an image."""
-    spatial = shape[1:-1] if last else shape[2:]
-    return shape[0], shape[-1] if last else shape[1], math.prod(spatial)
 
 
 def _check_enough(shape: tuple[int, ...], size: tuple[int, int, int]) -> None:

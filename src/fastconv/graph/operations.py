@@ -16,6 +16,7 @@ import numpy as np
 from fastconv import functional as F
 from fastconv import geometry
 from fastconv.functional.activation import activate
+from fastconv.functional.scale_shift import scaled
 from fastconv.graph.node import Node
 
 __all__ = ["OPERATIONS", "Operation", "Run"]
@@ -89,13 +90,29 @@ def _prepare_call(node: Node, memory: str) -> Run:
 
 
 def _prepare_scale(node: Node, memory: str) -> Run:
-    """y = x * scale + shift, both given in a shape that fits x."""
-    scale, shift = node.attributes["scale"], node.attributes["shift"]
+    """y = activation(x * scale + shift + residual). Attributes: scale, shift; activation, residual later.
+
+    Scale and shift have one shape, which `cut_for` knows; a residual is the second input.
+    """
+    options = node.attributes
+    scale, shift, activation = options["scale"], options["shift"], options.get("activation")
 
     def run(inputs: Sequence[np.ndarray], out: np.ndarray) -> None:
-        np.add(np.multiply(inputs[0], scale, out=out), shift, out=out)
+        scaled(inputs[0], scale, shift, *inputs[1:], activation=activation, out=out)
 
     return run
+
+
+def _prepare_gate(node: Node, memory: str) -> Run:
+    """y = activation(x * gate + residual), the gate in a shape that `cut_for` knows; a residual is the third input."""
+    activation = node.attributes.get("activation")
+    return lambda inputs, out: scaled(inputs[0], inputs[1], None, *inputs[2:], activation=activation, out=out)
+
+
+def _prepare_add(node: Node, memory: str) -> Run:
+    """y = activation(x + residual)."""
+    activation = node.attributes.get("activation")
+    return lambda inputs, out: scaled(inputs[0], None, None, inputs[1], activation=activation, out=out)
 
 
 def _prepare_concat(node: Node, memory: str) -> Run:
@@ -137,7 +154,8 @@ OPERATIONS: dict[str, Operation] = {
     "activation": Operation(
         _same, lambda node, memory: lambda inputs, out: activate(inputs[0], node.attributes["activation"], out=out)
     ),
-    "add": Operation(_same, lambda node, memory: lambda inputs, out: np.add(inputs[0], inputs[1], out=out)),
+    "gate": Operation(_same, _prepare_gate),
+    "add": Operation(_same, _prepare_add),
     "concat": Operation(_concat_shape, _prepare_concat, joins=True),
     "call": Operation(_stated, _prepare_call),
     "reshape": Operation(

@@ -33,6 +33,7 @@ from fastconv.reference.max_pool import (
     max_unpool,
 )
 from fastconv.reference.padding import border_index, pad, pad_backward
+from fastconv.reference.scale_shift import scale_shift
 from fastconv.reference.signal import convolve1d, convolve2d, correlate1d, correlate2d, feature_maps
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "pad_backward",
     "relu",
     "relu_backward",
+    "scale_shift",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastconv.graph.passes.fold_pad import fold_pad
 from fastconv.graph.passes.fold_scale import fold_scale
 from fastconv.graph.passes.fuse_activation import fuse_activation
+from fastconv.graph.passes.fuse_elementwise import fuse_elementwise
 from fastconv.graph.passes.fuse_pool import fuse_pool
 from fastconv.graph.passes.fuse_residual import fuse_residual
 from fastconv.graph.program import Program
@@ -14,4 +15,11 @@ from fastconv.graph.program import Program
 __all__ = ["PASSES"]
 
 #: in the order in which they run: what is applied first to a sum is fused first
-PASSES: tuple[Callable[[Program], None], ...] = (fold_pad, fold_scale, fuse_residual, fuse_activation, fuse_pool)
+PASSES: tuple[Callable[[Program], None], ...] = (
+    fold_pad,
+    fold_scale,
+    fuse_residual,
+    fuse_activation,
+    fuse_pool,
+    fuse_elementwise,
+)

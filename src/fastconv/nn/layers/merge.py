@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional.scale_shift import cut_for, scaled
 from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import axis
 from fastconv.nn.module import Module
@@ -32,9 +33,9 @@ class Add(Module):
         """The sum, added from the first input on."""
         self.output_shape(tuple(part.shape for part in x))
         out = self._kept_buffer(x[0].shape) if training else None
-        y = np.add(x[0], x[1], out=out) if len(x) > 1 else np.array(x[0])
+        y = scaled(x[0], None, None, x[1], out=out) if len(x) > 1 else np.array(x[0])
         for part in x[2:]:
-            np.add(y, part, out=y)
+            scaled(y, None, None, part, out=y)
         if training:
             self._saved = (len(x),)
             self._keep_buffer(x[0].shape, y)
@@ -158,7 +159,8 @@ class Multiply(Module):
         """The product."""
         self.output_shape(tuple(part.shape[1:] for part in x))
         volume, gate = x
-        y = np.multiply(volume, gate, out=self._kept_buffer(volume.shape) if training else None)
+        multiply = np.multiply if cut_for(volume.shape, gate.shape) is None else scaled
+        y = multiply(volume, gate, out=self._kept_buffer(volume.shape) if training else None)
         if training:
             self._saved = (volume, gate)
             self._keep_buffer(volume.shape, y)
@@ -177,9 +179,11 @@ class Multiply(Module):
         return dvolume, dgate
 
     def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
-        """A call that writes where the program wants it."""
-        shape = self.output_shape(tuple(node.shape[1:] for node in x))
-        return program.add("call", x, name, function=np.multiply, out=True, shape=(x[0].shape[0], *shape))
+        """A gate, which what follows may be joined with; a call where its axes lie apart."""
+        shape = (x[0].shape[0], *self.output_shape(tuple(node.shape[1:] for node in x)))
+        if cut_for(shape, x[1].shape) is None:
+            return program.add("call", x, name, function=np.multiply, out=True, shape=shape)
+        return program.add("gate", x, name)
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """That of the first input."""

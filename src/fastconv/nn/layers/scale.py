@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional.scale_shift import scaled
 from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import channel_axis, float_type, positive
 from fastconv.nn.module import Module, Parameter
@@ -75,8 +76,7 @@ class Scale(Module):
         """The channels, scaled and shifted."""
         self.output_shape(x.shape[1:])
         weight, bias = self._factors(x.ndim)
-        y = np.multiply(x, weight, out=self._kept_buffer(x.shape) if training else None)
-        y += bias
+        y = scaled(x, weight, bias, out=self._kept_buffer(x.shape) if training else None)
         if training:
             self._saved = (x,)
             self._keep_buffer(x.shape, y)
