@@ -12,16 +12,6 @@ import argparse
 from fastconv import data, nn
 
 
-class Report(nn.Callback):
-    """Prints a line after every epoch."""
-
-    def on_epoch_end(self, trainer: nn.Trainer, record: dict) -> None:
-        print(
-            f"epoch {record['epoch']:2d}: train loss {record['train_loss']:.4f}, test loss {record['test_loss']:.4f}, "
-            f"test accuracy {record['test_accuracy']:.4f}, {record['seconds']:.2f} s"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train LeNet-5.")
     parser.add_argument("--data", help="name or folder of a data set")
@@ -49,7 +39,7 @@ def main() -> None:
         (train.normalized(), train.labels),
         test=(data.normalize(test.images, train.mean, train.std), test.labels),
         epochs=arguments.epochs,
-        callbacks=[Report()],
+        callbacks=[nn.PrintEpochs()],
     )
 
 

@@ -46,6 +46,14 @@ def test_history_files(tmp_path, test):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "history.jsonl", "model.npz"]
 
 
+@pytest.mark.parametrize("test", [True, False])
+def test_printed_epochs(tmp_path, capsys, test):
+    trainer = trained(tmp_path, [nn.PrintEpochs()], test=test)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[-1].startswith(f"epoch  3: train loss {trainer.history[-1]['train_loss']:.4f}, ")
+    assert all(("test accuracy" in line) == test for line in lines)
+
+
 def test_a_history_of_another_kind():
     with pytest.raises(ValueError, match=r"must end in .csv or .jsonl"):
         nn.HistoryFile("history.txt")

@@ -69,3 +69,10 @@ def test_bad_data():
         nn.confusion_matrix([0.5, 1.0], [0, 1], 2)
     with pytest.raises(TypeError, match="batch_size"):
         nn.predict(nn.ReLU(), np.zeros((2, 3)), batch_size=1.5)
+
+
+def test_intersection_over_union():
+    counts = nn.confusion_matrix(np.array([[0, 0], [1, 1]]), np.array([[0, 1], [1, 1]]), 3)
+    np.testing.assert_allclose(nn.intersection_over_union(counts), [1 / 2, 2 / 3, np.nan])
+    with pytest.raises(ValueError, match=r"confusion matrix, got shape \(2, 3\)"):
+        nn.intersection_over_union(np.zeros((2, 3)))

@@ -4,7 +4,8 @@
 ships with fastconv. ``load("mnist")`` looks for a data set by name, ``load("some/folder")`` tells by its files what a
 folder holds. Nothing is downloaded unless ``download=True``.
 
-`transforms` crop, flip, cut and normalise batches; a `Loader` prepares them in a thread that runs ahead.
+`transforms` crop, flip, cut and normalise batches; a `Loader` prepares them in a thread that runs ahead. `load_series`
+reads time series, `compose_scenes` makes pictures with known boxes and masks.
 
 >>> from fastconv import data
 >>> test = data.load("fashion-mnist-sample", "test")
@@ -19,13 +20,15 @@ from pathlib import Path
 
 from .dataset import Dataset, normalize
 from .loader import Loader
+from .scenes import Scenes, compose_scenes
+from .series import Series, load_series
 from .sets import TABLE, fashion_mnist, sample
 from .sets.base import SPLITS, Progress, Source
 from .transforms import Compose, Cutout, Normalize, RandomCrop, RandomFlip
 
 __all__ = [
-    "Compose", "Cutout", "Dataset", "Loader", "Location", "Normalize", "RandomCrop", "RandomFlip", "available", "load",
-    "locate", "names", "normalize",
+    "Compose", "Cutout", "Dataset", "Loader", "Location", "Normalize", "RandomCrop", "RandomFlip", "Scenes", "Series",
+    "available", "compose_scenes", "load", "load_series", "locate", "names", "normalize",
 ]  # fmt: skip
 
 

@@ -24,13 +24,14 @@ Training
     *, transform=None, test_transform=None, callbacks=())`` takes float arrays ready for the network (normalised, NCHW)
     or what the transforms make such arrays of, and integer labels. A `Callback` has ``on_fit_start(trainer, epochs,
     batches)``, ``on_batch_end(trainer, epoch, batch, loss)``, ``on_epoch_end(trainer, record)`` and
-    ``on_fit_end(trainer)``; records are dicts that ``json.dumps`` takes. `HistoryFile` and `TensorBoard` are callbacks
-    that write them. With ``checkpoint=PATH`` the file is renewed after every epoch, and Ctrl-C leaves that of the last
-    whole one (KeyboardInterrupt is raised again afterwards; ``trainer.history`` holds the epochs that were completed,
-    ``trainer.checkpoint_path`` the file).
+    ``on_fit_end(trainer)``; records are dicts that ``json.dumps`` takes. `PrintEpochs`, `HistoryFile`
+    and `TensorBoard` are callbacks that write them. With ``checkpoint=PATH`` the file is renewed after every epoch, and
+    Ctrl-C leaves that of the last whole one (KeyboardInterrupt is raised again afterwards; ``trainer.history`` holds
+    the epochs that were completed, ``trainer.checkpoint_path`` the file).
     ``trainer.resume()`` then makes the next ``fit`` go on with the bits of an unbroken run.
     ``evaluate(model, x, labels) -> Evaluation(loss, accuracy, predictions)``, ``predict(model, x) -> outputs`` in
-    batches, ``confusion_matrix(labels, predictions, classes) -> counts``.
+    batches, ``confusion_matrix(labels, predictions, classes) -> counts``, ``intersection_over_union(counts)``;
+    `detection` has average precision, overlaps and the suppression of boxes.
 
 Files
     ``path = save_checkpoint(path, model, metadata)``: metadata is a dict that JSON can hold; the keys that mean
@@ -51,12 +52,12 @@ Figures
 
 from __future__ import annotations
 
-from fastconv.nn import init, losses, optim, schedules, weights, zoo
-from fastconv.nn.callbacks import Callback, HistoryFile, TensorBoard
+from fastconv.nn import detection, init, losses, optim, schedules, weights, zoo
+from fastconv.nn.callbacks import Callback, HistoryFile, PrintEpochs, TensorBoard
 from fastconv.nn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fastconv.nn.config import from_config
 from fastconv.nn.ema import EMA
-from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, predict
+from fastconv.nn.evaluation import Evaluation, confusion_matrix, evaluate, intersection_over_union, predict
 from fastconv.nn.generative_losses import BCEWithLogitsLoss, KLLoss, VAELoss
 from fastconv.nn.layers import *  # noqa: F403
 from fastconv.nn.layers import __all__ as _layers
@@ -87,15 +88,18 @@ __all__ = [
     "MSELoss",
     "Module",
     "Parameter",
+    "PrintEpochs",
     "Summary",
     "TensorBoard",
     "Trace",
     "Trainer",
     "VAELoss",
     "confusion_matrix",
+    "detection",
     "evaluate",
     "from_config",
     "init",
+    "intersection_over_union",
     "load_checkpoint",
     "load_weights",
     "losses",

@@ -1,4 +1,4 @@
-"""Callbacks: what a `Trainer` tells while it runs, and those that keep its history in files."""
+"""Callbacks: what a `Trainer` tells while it runs, and those that print its history or keep it in files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastconv.nn.files import replacing
 if TYPE_CHECKING:
     from fastconv.nn.trainer import Trainer
 
-__all__ = ["Callback", "HistoryFile", "TensorBoard"]
+__all__ = ["Callback", "HistoryFile", "PrintEpochs", "TensorBoard"]
 
 
 class Callback:
@@ -32,6 +32,27 @@ class Callback:
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Training is over: done, interrupted, or ended by an error."""
+
+
+class PrintEpochs(Callback):
+    """Prints a line after every epoch.
+
+    Examples
+    --------
+    >>> from fastconv import nn
+    >>> record = {"epoch": 3, "train_loss": 0.25, "test_loss": None, "test_accuracy": None, "seconds": 1.5, "lr": 0.1}
+    >>> nn.PrintEpochs().on_epoch_end(None, record)
+    epoch  3: train loss 0.2500, 1.50 s
+    """
+
+    def on_epoch_end(self, trainer: Trainer | None, record: dict[str, Any]) -> None:
+        """Print the losses, the accuracy and the time."""
+        figures = [
+            f"{name.replace('_', ' ')} {record[name]:.4f}"
+            for name in ("train_loss", "test_loss", "test_accuracy")
+            if record[name] is not None
+        ]
+        print(f"epoch {record['epoch']:2d}: {', '.join(figures)}, {record['seconds']:.2f} s", flush=True)
 
 
 class HistoryFile(Callback):

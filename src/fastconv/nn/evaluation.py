@@ -11,7 +11,7 @@ from fastconv.geometry import canonical_integer
 from fastconv.nn.losses import CrossEntropyLoss, Loss
 from fastconv.nn.module import Module
 
-__all__ = ["Evaluation", "confusion_matrix", "evaluate", "predict"]
+__all__ = ["Evaluation", "confusion_matrix", "evaluate", "intersection_over_union", "predict"]
 
 
 class Evaluation(NamedTuple):
@@ -113,7 +113,7 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int) -> np.ndarray:
 
     Parameters
     ----------
-    labels, predictions : ndarray of int, shape (N,)
+    labels, predictions : ndarray of int, shape (N,), or any one shape, such as that of maps
     classes : int
 
     Returns
@@ -138,6 +138,33 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int) -> np.ndarray:
             raise ValueError(f"{name} must lie in 0..{classes - 1}, got {values.min()}..{values.max()}")
     flat = labels.astype(np.int64).ravel() * classes + predictions.astype(np.int64).ravel()
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def intersection_over_union(counts: Any) -> np.ndarray:
+    """How well the areas of a segmentation fit, class by class: right pixels over those that are or were taken for it.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (classes, classes)
+        `confusion_matrix` of the pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (classes,)
+        NaN for a class that is nowhere and was seen nowhere; `numpy.nanmean` gives the mean over the others.
+
+    Examples
+    --------
+    >>> from fastconv import nn
+    >>> nn.intersection_over_union(nn.confusion_matrix([[0, 0], [1, 1]], [[0, 0], [0, 1]], 2)).round(3)
+    array([0.667, 0.5  ])
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ValueError(f"counts must be a confusion matrix, got shape {counts.shape}")
+    right = np.diagonal(counts).astype(np.float64)
+    union = counts.sum(0) + counts.sum(1) - right
+    return np.divide(right, union, out=np.full(len(counts), np.nan), where=union > 0)
 
 
 def check_pair(name: str, x: np.ndarray, targets_name: str, targets: np.ndarray) -> None:

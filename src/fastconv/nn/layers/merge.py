@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional.activation import activation_backward
 from fastconv.functional.scale_shift import cut_for, scaled
 from fastconv.graph import Node, Program
 from fastconv.nn.layers._arguments import axis
@@ -28,23 +29,30 @@ class Add(Module):
 
     KIND = "ADD"
     MERGES = True
+    FUSES_RELU = True
 
-    def forward(self, x: Any, training: bool = False) -> np.ndarray:
-        """The sum, added from the first input on."""
+    def forward(self, x: Any, training: bool = False, activation: str | None = None) -> np.ndarray:
+        """The sum, added from the first input on; then `activation`."""
         self.output_shape(tuple(part.shape for part in x))
-        out = self._kept_buffer(x[0].shape) if training else None
-        y = scaled(x[0], None, None, x[1], out=out) if len(x) > 1 else np.array(x[0])
-        for part in x[2:]:
-            scaled(y, None, None, part, out=y)
+        y = self._kept_buffer(x[0].shape) if training else None
+        total, *rest = x
+        for index, part in enumerate(rest or (None,), 1):
+            last = activation if index >= len(rest) else None
+            y = total = scaled(total, None, None, part, activation=last, out=y)
         if training:
-            self._saved = (len(x),)
+            self._saved = (len(x), y if activation else None, activation)
             self._keep_buffer(x[0].shape, y)
-        return y
+        return total
 
     def backward(self, dy: np.ndarray, needs_input: bool = True) -> tuple[np.ndarray, ...] | None:
-        """`dy` itself for each input."""
-        (count,) = self._take_saved()
-        return (dy,) * count if needs_input else None
+        """`dy` itself for each input, where the activation let the sum through."""
+        count, y, activation = self._take_saved()
+        if not needs_input:
+            return None
+        if y is not None:
+            dy = activation_backward(dy, y, activation, out=self._kept_buffer(("dx", y.shape)))
+            self._keep_buffer(("dx", y.shape), dy)
+        return (dy,) * count
 
     def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
         """Sums of two at a time, of which a convolution before may take one in."""
