@@ -7,6 +7,7 @@
 #include "microkernels/pool_pixels.h"
 #include "microkernels/pool_places.h"
 
+#include "microkernels/pool_sliding.h"
 #include "microkernels/pool_strips.h"
 
 #include "microkernels/pool_strips_backward.h"
@@ -28,5 +29,5 @@
         .tiles = FC_NAME(fc_pool_tiles), .tiles_backward = FC_NAME(fc_pool_tiles_backward),                            \
         .strips = FC_NAME(fc_pool_strips), .strips_backward = FC_NAME(fc_pool_strips_backward),                        \
         .strips_scatter = FC_NAME(fc_pool_strips_scatter), .stream = FC_NAME(fc_pool_stream),                          \
-        .stream_end = FC_NAME(fc_pool_stream_end),                                                                     \
+        .stream_end = FC_NAME(fc_pool_stream_end), .sliding = FC_NAME(fc_pool_sliding),                                \
     }

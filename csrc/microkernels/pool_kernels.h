@@ -10,6 +10,7 @@
 
 enum {
     FC_POOL_MAX_LANES = 16,
+    FC_POOL_SLIDING_MOST = 5,       /* rows and columns of a window that slides */
     FC_POOL_STRIP_STATE = 6,        /* vectors that a strip keeps between blocks of rows */
     FC_POOL_EXACT_PLACES = 1 << 24, /* places in a window block are kept as reals: float32 counts exactly up to here */
 };
@@ -55,6 +56,13 @@ typedef struct fc_pool_strips {
     int64_t place;                                   /* index of the plane's first element */
     int stream;                                      /* dx is dense and written past the caches */
 } fc_pool_strips;
+
+/* Planes of unit-step rows under windows of `taps` rows and columns, 2, 3 or 5, with stride 1; [0] height, [1] width. */
+typedef struct fc_pool_sliding {
+    int64_t in[2], out[2], pad[2], taps;
+    int64_t x_row, y_row, x_plane, y_plane; /* distances of rows and planes */
+    int64_t x_ahead;                        /* how far to ask for what the next block reads */
+} fc_pool_sliding;
 
 /* Backward, a block of rows of dx is put together in scratch, with one vector per row beside it. */
 static inline int64_t fc_pool_strip_pitch(const fc_pool_strips *at, int64_t lanes) {
@@ -153,6 +161,8 @@ typedef struct fc_pool_kernels {
                            void *states, void *scratch, void *dx);
     int (*strips_scatter)(const fc_pool_strips *at, const int64_t *index, const void *dy, int64_t from, int64_t to,
                           void *states, void *scratch, void *dx);
+    /* Max pools with stride 1 (pool_sliding.h): output rows from <= h < to of each plane; y points at row `from` of the first */
+    void (*sliding)(const fc_pool_sliding *at, const void *x, int64_t planes, int64_t from, int64_t to, void *y);
     /* Copies past the caches; stream_end before anybody reads what was written. */
     void (*stream)(void *to, const void *from, int64_t bytes);
     void (*stream_end)(void);

@@ -48,6 +48,10 @@ int64_t fc_pool_axis_widest(const fc_pool_axis *axis) {
     return axis->kernel < axis->in ? axis->kernel : axis->in;
 }
 
+int fc_pool_axis_untouched(const fc_pool_axis *axis) {
+    return !axis->adaptive && axis->kernel == 1 && axis->stride == 1 && axis->pad == 0 && axis->out == axis->in;
+}
+
 int fc_pool_axis_tiles(const fc_pool_axis *axis) {
     return !axis->adaptive && axis->dilation == 1 && axis->pad == 0 && axis->stride == axis->kernel &&
            axis->in / axis->kernel == axis->out && axis->in % axis->kernel == 0;

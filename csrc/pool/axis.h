@@ -31,6 +31,9 @@ void fc_pool_axis_interior(const fc_pool_axis *axis, int64_t *begin, int64_t *en
 /* The most elements of the input that a window has. */
 int64_t fc_pool_axis_widest(const fc_pool_axis *axis);
 
+/* Every window is one element, and every element has one. */
+int fc_pool_axis_untouched(const fc_pool_axis *axis);
+
 /* Windows tile the input: every element lies in exactly one. */
 int fc_pool_axis_tiles(const fc_pool_axis *axis);
 

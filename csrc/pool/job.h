@@ -30,7 +30,7 @@ typedef struct fc_pool_job {
     int64_t worker_bytes;
     atomic_int bad_index;
 
-    int64_t block_rows;                              /* output rows per block of a strip driver */
+    int64_t block_rows, block_planes;                /* output rows, or whole planes, per block of a strip driver */
     int stream;                                      /* its blocks are staged and written past the caches */
     int64_t state_bytes, staging_bytes, index_bytes; /* scratch that it asks for */
 } fc_pool_job;
@@ -90,6 +90,8 @@ int fc_pool_tiles_take(const fc_pool_job *job);
 fc_status fc_pool_tiles_run(fc_pool_job *job);
 int fc_pool_strips_take(const fc_pool_job *job);
 fc_status fc_pool_strips_run(fc_pool_job *job);
+int fc_pool_sliding_take(const fc_pool_job *job);
+fc_status fc_pool_sliding_run(fc_pool_job *job);
 int fc_pool_pixels_take(const fc_pool_job *job);
 fc_status fc_pool_pixels_run(fc_pool_job *job);
 fc_status fc_pool_rows_forward(fc_pool_job *job);

@@ -58,6 +58,7 @@ fc_status fc_pool_execute(const fc_pool_desc *desc, const fc_pool_args *args) {
     status = fc_pool_job_init(&job, desc, args);
     if (status != FC_OK) return status;
     if (fc_pool_strips_take(&job)) return fc_pool_strips_run(&job);
+    if (fc_pool_sliding_take(&job)) return fc_pool_sliding_run(&job);
     if (fc_pool_tiles_take(&job)) return fc_pool_tiles_run(&job);
     if (fc_pool_pixels_take(&job)) return fc_pool_pixels_run(&job);
     return desc->pass == FC_FORWARD ? fc_pool_rows_forward(&job) : fc_pool_rows_backward(&job);

@@ -10,10 +10,6 @@ static int strided_by_two(const fc_pool_axis *axis) {
     return !axis->adaptive && (axis->kernel == 2 || axis->kernel == 3) && axis->stride == 2 && axis->dilation == 1;
 }
 
-static int untouched(const fc_pool_axis *axis) {
-    return !axis->adaptive && axis->kernel == 1 && axis->stride == 1 && axis->pad == 0 && axis->out == axis->in;
-}
-
 static int plain_tiles(const fc_pool_job *job) {
     const fc_pool_axis *height = &job->axis[1], *width = &job->axis[2];
     return height->kernel == 2 && width->kernel == 2 && height->pad == 0 && width->pad == 0 && !job->args->indices &&
@@ -23,7 +19,7 @@ static int plain_tiles(const fc_pool_job *job) {
 int fc_pool_strips_take(const fc_pool_job *job) {
     const fc_pool_desc *desc = job->desc;
     const fc_pool_args *args = job->args;
-    if (desc->kind != FC_POOL_MAX || desc->ties != FC_TIES_FIRST || !untouched(&job->axis[0])) return 0;
+    if (desc->kind != FC_POOL_MAX || desc->ties != FC_TIES_FIRST || !fc_pool_axis_untouched(&job->axis[0])) return 0;
     if (!strided_by_two(&job->axis[1]) || !strided_by_two(&job->axis[2])) return 0;
     if (args->x && desc->x_stride[4] != 1) return 0;
     if (args->indices && (desc->index_stride[4] != 1 || desc->in[2] > FC_POOL_EXACT_PLACES / 4)) return 0;

@@ -8,13 +8,11 @@ static int halves(const fc_pool_axis *axis) {
            axis->out <= axis->in / 2;
 }
 
-static int untouched(const fc_pool_axis *axis) {
-    return !axis->adaptive && axis->kernel == 1 && axis->stride == 1 && axis->pad == 0 && axis->out == axis->in;
-}
-
 int fc_pool_tiles_take(const fc_pool_job *job) {
     const fc_pool_desc *desc = job->desc;
-    if (job->args->indices || !untouched(&job->axis[0]) || !halves(&job->axis[1]) || !halves(&job->axis[2])) return 0;
+    if (job->args->indices || !fc_pool_axis_untouched(&job->axis[0]) || !halves(&job->axis[1]) ||
+        !halves(&job->axis[2]))
+        return 0;
     if (desc->pass == FC_FORWARD) return desc->x_stride[4] == 1 && desc->y_stride[4] == 1;
     if (desc->kind == FC_POOL_LP) return 0;
     if (desc->kind == FC_POOL_MAX && (desc->ties != FC_TIES_FIRST || desc->x_stride[4] != 1)) return 0;

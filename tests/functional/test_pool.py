@@ -45,6 +45,28 @@ def test_max_backward(case, values, isa):
                 close(run_backward(case, "max", *given, indices=indices), dx, 64)
 
 
+@pytest.mark.parametrize("values", ["random", "wild"])
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_stride_1_on_every_narrow_map(kernel, values, isa):
+    """Maps around the width of a vector, with every padding, out of rows with a pitch and into such rows."""
+    for width in range(1, 19):
+        for before in range(kernel):
+            after = (width + before) % kernel
+            if width + before + after < kernel:
+                continue
+            options = {"kernel_size": kernel, "stride": 1, "padding": ((kernel // 2, kernel - 1), (before, after))}
+            case = PoolCase("narrow", (2, 3, 7, width), options)
+            x, (y, _) = expected(case, "max_pool", values)
+            for dtype in (np.float32, np.float64):
+                wide = np.full((*case.shape[:3], width + 3), np.nan, dtype)
+                wide[..., 1:-2] = x
+                same(run(case, "max", wide[..., 1:-2], num_threads=2), y, dtype)
+                found = np.full((*y.shape[:3], y.shape[3] + 2), 7, dtype)
+                fastconv.max_pool2d(wide[..., 1:-2], **options, out=found[..., 1:-1])
+                same(found[..., 1:-1], y, dtype)
+                assert (found[..., [0, -1]] == 7).all()
+
+
 @pytest.mark.parametrize("kernel", [2, 3])
 def test_special_values_in_few_planes(kernel, isa):
     """A NaN or a window of -inf changes nothing in other planes, and the first of equal elements still wins."""
