@@ -31,7 +31,20 @@ typedef enum fc_pass { FC_FORWARD, FC_BACKWARD_DATA, FC_BACKWARD_WEIGHTS } fc_pa
 typedef enum fc_layout { FC_CHANNELS_FIRST, FC_CHANNELS_LAST, FC_BLOCKED } fc_layout;
 typedef enum fc_border { FC_CONSTANT, FC_REFLECT, FC_SYMMETRIC, FC_EDGE, FC_WRAP } fc_border;
 typedef enum fc_accuracy { FC_DEFAULT, FC_STRICT, FC_FAST } fc_accuracy;
-typedef enum fc_activation { FC_IDENTITY, FC_RELU, FC_RELU6, FC_LEAKY_RELU } fc_activation;
+/* Those after FC_LEAKY_RELU are functions of elements only, for fc_activation_forward. */
+typedef enum fc_activation {
+    FC_IDENTITY,
+    FC_RELU,
+    FC_RELU6,
+    FC_LEAKY_RELU,
+    FC_SIGMOID,
+    FC_TANH,
+    FC_SILU,
+    FC_GELU,      /* x Phi(x) */
+    FC_GELU_TANH, /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    FC_HARDSIGMOID,
+    FC_HARDSWISH
+} fc_activation;
 /* FC_POOL2X2: the largest of 2x2 outputs along height and width; the last step, forward only. y and its strides are
  * then those of the pooled tensor of floor(out/2); desc.out stays the convolution's. */
 typedef enum fc_epilogue_kind { FC_BIAS, FC_SCALE, FC_RESIDUAL, FC_ACTIVATE, FC_POOL2X2 } fc_epilogue_kind;
@@ -185,7 +198,9 @@ fc_status fc_pool_execute(const fc_pool_desc *desc, const fc_pool_args *args);
 
 /* ---- the other layers ---------------------------------------------------------------------------------------- */
 
-/* Elementwise over `count` contiguous elements; out may be the input itself. */
+/* Elementwise over `count` contiguous elements; out may be the input itself. In units in the last place sigmoid and tanh are
+ * off by at most 4, SiLU and exact GELU by 4 and 5 where sigmoid and Phi are normal numbers (GELU by x^2 more where the ISA
+ * does not fuse multiply-adds), GELU by tanh by 4 + 8 x^2. */
 fc_status fc_activation_forward(fc_dtype type, fc_activation kind, double parameter, int64_t count, const void *x,
                                 void *y, int threads);
 /* dx = dy * activation'(.), the derivative read off the forward's output y (relu' = 1 where y > 0). */

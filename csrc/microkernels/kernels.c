@@ -32,6 +32,8 @@
 
 #include "microkernels/norm.h"
 
+#include "microkernels/smooth.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -111,6 +113,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .norm = FC_NORM_TABLE,
     /* ops section */
     .activate = FC_NAME(fc_activate),
+    .smooth = FC_NAME(fc_smooth),
     .activate_backward = FC_NAME(fc_activate_backward),
     .finish_rows = FC_NAME(fc_finish_rows),
     .column_sums = FC_NAME(fc_column_sums),

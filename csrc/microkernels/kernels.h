@@ -242,6 +242,8 @@ typedef struct fc_kernels {
 
     /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
     void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);
+    /* the kinds after FC_LEAKY_RELU */
+    void (*smooth)(fc_activation kind, int64_t count, const void *x, void *y);
     void (*activate_backward)(fc_activation kind, double parameter, int64_t count, const void *y, const void *dy,
                               void *dx);
     /* y[r*ld + q] = activation(y[r*ld + q] + bias[q]); dst[q] = sum_r src[r*ld + q];  q < count */

@@ -9,8 +9,10 @@
  *   vadd vsub vmul vdiv vfma    vfma(a, b, c) = a*b + c, fused where the ISA can
  *   vmax vmin                   a > b ? a : b and a < b ? a : b, so a NaN in either operand gives b
  *   vgt veq vselect             lane masks: vselect(m, a, b) = m ? a : b
- *   vabs vsqrt
+ *   vabs vsqrt vsigned          vsigned(a, b) = a with the sign of b
  *   vsum vsum4                  the lanes of one vector, of four vectors, added in a fixed tree order
+ *   vbits                       a vector of unsigned integers as wide as real, on which C's operators work lane by lane;
+ *   vbits_of vbits_real         its lanes hold the bits of a vector's, and back
  */
 #ifndef FC_SIMD_H
 #define FC_SIMD_H
@@ -36,6 +38,34 @@ typedef float real;
 #else
 #include "simd/scalar.h"
 #endif
+
+#if FC_F64
+typedef uint64_t fc_word;
+#define FC_SIGN_BIT ((fc_word)1 << 63)
+#else
+typedef uint32_t fc_word;
+#define FC_SIGN_BIT ((fc_word)1 << 31)
+#endif
+#if defined(FC_ISA_avx512) || defined(FC_ISA_avx2) || defined(FC_ISA_sse2) || defined(FC_ISA_neon)
+typedef fc_word vbits __attribute__((vector_size(sizeof(vec))));
+static inline vbits vbits_of(vec a) { return (vbits)a; }
+static inline vec vbits_real(vbits a) { return (vec)a; }
+#else
+typedef fc_word vbits;
+static inline vbits vbits_of(vec a) {
+    vbits bits;
+    memcpy(&bits, &a, sizeof bits);
+    return bits;
+}
+static inline vec vbits_real(vbits a) {
+    vec value;
+    memcpy(&value, &a, sizeof value);
+    return value;
+}
+#endif
+static inline vec vsigned(vec a, vec b) {
+    return vbits_real((vbits_of(a) & ~FC_SIGN_BIT) | (vbits_of(b) & FC_SIGN_BIT));
+}
 
 #define FC_PASTE3_(a, b, c) a##_##b##__##c
 #define FC_PASTE3(a, b, c) FC_PASTE3_(a, b, c)

@@ -37,6 +37,13 @@ cdef extern from "fastconv.h" nogil:
         FC_RELU
         FC_RELU6
         FC_LEAKY_RELU
+        FC_SIGMOID
+        FC_TANH
+        FC_SILU
+        FC_GELU
+        FC_GELU_TANH
+        FC_HARDSIGMOID
+        FC_HARDSWISH
     ctypedef enum fc_epilogue_kind:
         FC_BIAS
         FC_RESIDUAL

@@ -21,6 +21,15 @@ DTYPES = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.float64): FC_FLOAT64}
 BORDERS = {"constant": FC_CONSTANT, "reflect": FC_REFLECT, "symmetric": FC_SYMMETRIC, "edge": FC_EDGE, "wrap": FC_WRAP}
 ACCURACIES = {"default": FC_DEFAULT, "strict": FC_STRICT, "fast": FC_FAST}
 ACTIVATIONS = {None: FC_IDENTITY, "relu": FC_RELU, "relu6": FC_RELU6, "leaky_relu": FC_LEAKY_RELU}
+SMOOTH = {
+    "sigmoid": FC_SIGMOID,
+    "tanh": FC_TANH,
+    "silu": FC_SILU,
+    "gelu": FC_GELU,
+    "gelu_tanh": FC_GELU_TANH,
+    "hardsigmoid": FC_HARDSIGMOID,
+    "hardswish": FC_HARDSWISH,
+}
 POOLS = {"max": FC_POOL_MAX, "avg": FC_POOL_AVG, "lp": FC_POOL_LP, "unpool": FC_POOL_UNPOOL}
 TIES = {"first": FC_TIES_FIRST, "split": FC_TIES_SPLIT, "all": FC_TIES_ALL}
 
@@ -472,9 +481,10 @@ cdef class PoolPlan:
 
 
 def activation_forward(kind, double slope, cnp.ndarray x, cnp.ndarray y, int num_threads=0):
-    cdef fc_dtype dtype = DTYPES[x.dtype]
-    cdef fc_activation activation = ACTIVATIONS[kind]
-    cdef int64_t count = x.size
+    """An activation, or a function of SMOOTH."""
+    cdef fc_dtype dtype = FC_FLOAT64 if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64 else FC_FLOAT32
+    cdef fc_activation activation = SMOOTH[kind] if kind in SMOOTH else ACTIVATIONS[kind]
+    cdef int64_t count = cnp.PyArray_SIZE(x)
     cdef void *source = data(x)
     cdef void *target = data(y)
     cdef fc_status status
@@ -612,25 +622,32 @@ def batch_norm_backward(size, bint channels_last, bint training, double epsilon,
     check(status)
 
 
-def scale_shift(size, bint channels_last, kind, double slope, cnp.ndarray x, cnp.ndarray scale, cnp.ndarray shift,
-                cnp.ndarray residual, cnp.ndarray y, int num_threads=0):
-    """Coefficients with two axes are those of each image."""
-    cdef fc_scale_desc d
-    cdef fc_status status
-    cdef void *px = data(x)
-    cdef void *pscale = data(scale)
-    cdef void *pshift = data(shift)
-    cdef void *presidual = data(residual)
-    cdef void *py = data(y)
-    memset(&d, 0, sizeof(d))
-    d.struct_size = sizeof(d)
-    d.type = DTYPES[x.dtype]
-    d.n, d.channels, d.points = size
-    d.channels_last = channels_last
-    d.scale_by_image = scale is not None and scale.ndim == 2
-    d.shift_by_image = shift is not None and shift.ndim == 2
-    d.activation = ACTIVATIONS[kind]
-    d.parameter = slope
-    with nogil:
-        status = fc_scale_shift(&d, px, pscale, pshift, presidual, py, num_threads)
-    check(status)
+cdef class ScaleShift:
+    """Scales and shifts of channels of one shape, for dense arrays that are known to fit."""
+
+    cdef fc_scale_desc desc
+
+    def __cinit__(self, size, bint channels_last, bint scale_by_image, bint shift_by_image, activation, double slope):
+        cdef fc_scale_desc *d = &self.desc
+        memset(d, 0, sizeof(fc_scale_desc))
+        d.struct_size = sizeof(fc_scale_desc)
+        d.n, d.channels, d.points = size
+        d.channels_last = channels_last
+        d.scale_by_image = scale_by_image
+        d.shift_by_image = shift_by_image
+        d.activation = ACTIVATIONS[activation]
+        d.parameter = slope
+
+    def execute(self, cnp.ndarray x, cnp.ndarray scale, cnp.ndarray shift, cnp.ndarray residual, cnp.ndarray y,
+                int num_threads=0):
+        cdef fc_scale_desc d = self.desc
+        cdef fc_status status
+        cdef void *px = data(x)
+        cdef void *pscale = data(scale)
+        cdef void *pshift = data(shift)
+        cdef void *presidual = data(residual)
+        cdef void *py = data(y)
+        d.type = FC_FLOAT64 if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64 else FC_FLOAT32
+        with nogil:
+            status = fc_scale_shift(&d, px, pscale, pshift, presidual, py, num_threads)
+        check(status)

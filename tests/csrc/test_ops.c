@@ -71,6 +71,44 @@ static void test_activation(fc_dtype type, fc_activation kind, int64_t count) {
     tensor_free(&x), tensor_free(&y), tensor_free(&dy), tensor_free(&dx);
 }
 
+static double smooth(fc_activation kind, double v) {
+    const double ramp = fmin(fmax(v + 3, 0), 6) / 6;
+    switch (kind) {
+    case FC_SIGMOID:
+        return 1 / (1 + exp(-v));
+    case FC_TANH:
+        return tanh(v);
+    case FC_SILU:
+        return v / (1 + exp(-v));
+    case FC_GELU:
+        return v * erfc(-v / sqrt(2)) / 2;
+    case FC_GELU_TANH:
+        return v / (1 + exp(-sqrt(8 / M_PI) * (v + 0.044715 * v * v * v)));
+    case FC_HARDSIGMOID:
+        return ramp;
+    default:
+        return v * ramp;
+    }
+}
+
+/* Against the C library; the public functions' tests bound the error closer. */
+static void test_smooth(fc_dtype type, fc_activation kind, int64_t count) {
+    tensor x = vector(type, count), y = vector(type, count);
+    for (int64_t i = 0; i < count; ++i) tensor_set(&x, i, 4 * tensor_get(&x, i));
+    doing("smooth activation %d of %ld elements", kind, (long)count);
+    RUN(&y, fc_activation_forward(type, kind, 0, count, tensor_data(&x), tensor_data(&y), threads));
+    for (int64_t i = 0; i < count; ++i) {
+        const double want = smooth(kind, tensor_get(&x, i));
+        check_close(tensor_get(&y, i), want, 64 * epsilon(type) * fabs(want), "y");
+    }
+    fc_status status = fc_activation_forward(type, kind, 0, count, tensor_data(&x), tensor_data(&x), 2);
+    check(status == FC_OK, "%s", fc_status_message(status));
+    for (int64_t i = 0; i < count; ++i) check_close(tensor_get(&x, i), tensor_get(&y, i), 0, "y in place");
+    status = fc_activation_backward(type, kind, 0, count, tensor_data(&x), tensor_data(&x), tensor_data(&y), 1);
+    check(status == FC_INVALID, "took a function whose derivative its output does not tell");
+    tensor_free(&x), tensor_free(&y);
+}
+
 /* out[r][c] = sum_k a(r, k) b(k, c) [+ bias[c]], where a and b are read through the given strides. */
 static void check_product(const tensor *out, int64_t rows, int64_t columns, int64_t terms, const tensor *a,
                           int64_t a_row, int64_t a_term, const tensor *b, int64_t b_term, int64_t b_column,
@@ -187,6 +225,8 @@ void test_ops(void) {
         for (int type = FC_FLOAT32; type <= FC_FLOAT64; ++type) {
             for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; ++i)
                 for (int kind = FC_IDENTITY; kind <= FC_LEAKY_RELU; ++kind) test_activation(type, kind, COUNTS[i]);
+            for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; ++i)
+                for (int kind = FC_SIGMOID; kind <= FC_HARDSWISH; ++kind) test_smooth(type, kind, COUNTS[i]);
             for (size_t i = 0; i < sizeof LINEAR / sizeof LINEAR[0]; ++i) {
                 test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], true, FC_RELU);
                 test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], false, FC_IDENTITY);

@@ -7,6 +7,7 @@ the operation before it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def activation_code(activation: Any) -> tuple[str | None, float]:
 
 def activate(x: Any, activation: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Apply an activation given as in ``activation=``; see `relu` for the other arguments."""
-    return _forward(*activation_code(activation), x, out, num_threads)
+    return forward(*activation_code(activation), x, out, num_threads)
 
 
 def activation_backward(
@@ -73,7 +74,14 @@ def activation_backward(
     return _backward(name, slope, dy, y, out, num_threads)
 
 
-def _forward(name: str | None, slope: float, x: Any, out: np.ndarray | None, num_threads: int | None) -> np.ndarray:
+def prepare_activation(activation: Any) -> Callable[[np.ndarray, np.ndarray], None]:
+    """``run(x, out)`` of an activation, or of a smooth function by its name, for dense arrays that are known to fit."""
+    name, slope = (activation, 0.0) if activation in _engine.SMOOTH else activation_code(activation)
+    return lambda x, out: _engine.activation_forward(name, slope, x, out)
+
+
+def forward(name: str | None, slope: float, x: Any, out: np.ndarray | None, num_threads: int | None) -> np.ndarray:
+    """Apply an activation, or a smooth function, by the engine's name of it."""
     x = operand("x", x)
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x),), in_place=True)
     _engine.activation_forward(name, slope, dense(x), y, thread_count(num_threads))
@@ -121,7 +129,7 @@ def relu(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = Non
     >>> fastconv.relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return _forward("relu", 0.0, x, out, num_threads)
+    return forward("relu", 0.0, x, out, num_threads)
 
 
 def relu_backward(dy: Any, y: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:

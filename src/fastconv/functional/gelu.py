@@ -1,9 +1,9 @@
 """GELU: the input times the normal distribution function of the input, forward and backward.
 
-NumPy has no error function. Here ``Phi(-t) = exp(-t^2 / 2) P(t) / Q(t)`` for t >= 0, with polynomials of positive
-coefficients, fitted for this purpose, whose quotient is off by at most 7e-9 (float32) or 6e-17 (float64) of its value.
-Products and sums of positive numbers keep that: measured, no result is off by more than 2.1 (1 + x^2 / 2) eps of its
-value, which is the rounding of x^2 / 2 in the negative tail, where 1 + erf loses all digits.
+The forward pass is the engine's. NumPy has no error function, so the gradient takes the engine's formula in NumPy:
+``Phi(-t) = exp(-t^2 / 2) P(t) / Q(t)`` for t >= 0, with polynomials of positive coefficients, fitted for this purpose,
+whose quotient is off by at most 7e-9 (float32) or 6e-17 (float64) of its value. Products and sums of positive numbers
+keep that up to the rounding of x^2 / 2 in the negative tail, where 1 + erf loses all digits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.functional._blocks import elementwise
+from fastconv.functional.activation import forward
 
 __all__ = ["gelu", "gelu_backward"]
 
@@ -65,10 +66,6 @@ def _normal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return phi, bell
 
 
-def _exact(x: np.ndarray, out: np.ndarray) -> None:
-    np.multiply(x, _normal(x)[0], out=out)
-
-
 def _exact_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """Phi(x) + x phi(x)."""
     phi, bell = _normal(x)
@@ -85,13 +82,6 @@ def _tanh_of(x: np.ndarray) -> np.ndarray:
     inner *= x
     inner *= _SQRT_2_OVER_PI
     return np.tanh(inner, out=inner)
-
-
-def _by_tanh(x: np.ndarray, out: np.ndarray) -> None:
-    gate = _tanh_of(x)
-    gate += 1
-    gate *= 0.5
-    np.multiply(x, gate, out=out)
 
 
 def _by_tanh_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
@@ -116,7 +106,9 @@ def approximation(approximate: Any) -> str:
     return str(approximate)
 
 
-def gelu(x: Any, approximate: str = "none", *, out: np.ndarray | None = None) -> np.ndarray:
+def gelu(
+    x: Any, approximate: str = "none", *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
     """Gaussian error linear unit, ``y = x * Phi(x)`` with the distribution function of the normal law.
 
     Parameters
@@ -126,6 +118,7 @@ def gelu(x: Any, approximate: str = "none", *, out: np.ndarray | None = None) ->
         "tanh" is ``x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))``.
     out : ndarray, shape of x, dtype of x, optional
         Where the result goes; `x` itself is allowed.
+    num_threads : int, optional
 
     Returns
     -------
@@ -146,8 +139,8 @@ def gelu(x: Any, approximate: str = "none", *, out: np.ndarray | None = None) ->
     >>> fastconv.gelu(np.array([-1.0, 0.0, 2.0])).round(6)
     array([-0.158655,  0.      ,  1.9545  ])
     """
-    formula = _exact if approximation(approximate) == "none" else _by_tanh
-    return elementwise(formula, [("x", x)], out)
+    name = "gelu" if approximation(approximate) == "none" else "gelu_tanh"
+    return forward(name, 0.0, x, out, num_threads)
 
 
 def gelu_backward(dy: Any, x: Any, approximate: str = "none", *, out: np.ndarray | None = None) -> np.ndarray:

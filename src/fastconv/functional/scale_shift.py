@@ -103,6 +103,17 @@ def scaled(
     return _run(size, last, x, flat, residual, activation, out, None)
 
 
+def prepare_scale_shift(
+    shape: tuple[int, ...], coefficients: tuple[int, ...] | None, activation: Any
+) -> Callable[..., None]:
+    """``run(x, scale, shift, residual, out)`` as `scaled`, for dense arrays that are known to fit, or None."""
+    cut = _Cut((1, 1, math.prod(shape)), False, (1,)) if coefficients is None else cut_for(shape, coefficients)
+    if cut is None:
+        raise ValueError(f"coefficients of shape {coefficients} do not fit x of shape {shape}")
+    by_image = len(cut.coefficients) == 2
+    return _engine.ScaleShift(cut.size, cut.last, by_image, by_image, *activation_code(activation)).execute
+
+
 class _Cut(NamedTuple):
     """How the engine sees an array: images, channels, points; whether channels are last; the shape of coefficients."""
 
@@ -181,5 +192,7 @@ def _run(
     if out is not None:
         result_buffer("out", out, x.shape, x.dtype, (("scale", scale), ("shift", shift)))
     added = None if residual is None else dense(residual)
-    _engine.scale_shift(size, last, code, slope, dense(x), scale, shift, added, y, thread_count(num_threads))
+    by_image = [array is not None and array.ndim == 2 for array in coefficients]
+    operation = _engine.ScaleShift(size, last, *by_image, code, slope)
+    operation.execute(dense(x), scale, shift, added, y, thread_count(num_threads))
     return deliver(y, out)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.functional._blocks import elementwise
+from fastconv.functional.activation import forward
 
 __all__ = [
     "hardsigmoid",
@@ -34,10 +35,6 @@ def _exp_minus(x: np.ndarray) -> np.ndarray:
     return e
 
 
-def _sigmoid(x: np.ndarray, out: np.ndarray) -> None:
-    np.reciprocal(_exp_minus(x), out=out)
-
-
 def _sigmoid_gradient(dy: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
     slope = np.subtract(1, y)
     slope *= y
@@ -50,10 +47,6 @@ def _tanh_gradient(dy: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
     np.multiply(dy, slope, out=out)
 
 
-def _silu(x: np.ndarray, out: np.ndarray) -> None:
-    np.divide(x, _exp_minus(x), out=out)
-
-
 def _silu_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """s (1 + x (1 - s)) with s = sigmoid(x)."""
     s = np.reciprocal(_exp_minus(x))
@@ -64,23 +57,10 @@ def _silu_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     np.multiply(dy, slope, out=out)
 
 
-def _hardsigmoid(x: np.ndarray, out: np.ndarray) -> None:
-    np.add(x, 3, out=out)
-    np.clip(out, 0, 6, out=out)
-    out *= out.dtype.type(1 / 6)
-
-
 def _hardsigmoid_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     inside = (x > -3) & (x < 3)
     np.multiply(dy, dy.dtype.type(1 / 6), out=out)
     out *= inside
-
-
-def _hardswish(x: np.ndarray, out: np.ndarray) -> None:
-    gate = np.add(x, 3)
-    np.clip(gate, 0, 6, out=gate)
-    gate *= gate.dtype.type(1 / 6)
-    np.multiply(x, gate, out=out)
 
 
 def _hardswish_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
@@ -92,7 +72,7 @@ def _hardswish_gradient(dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     np.multiply(dy, slope, out=out)
 
 
-def sigmoid(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
+def sigmoid(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Logistic sigmoid, ``y = 1 / (1 + exp(-x))``, element by element.
 
     Parameters
@@ -100,6 +80,7 @@ def sigmoid(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     x : ndarray, any shape, float32 or float64
     out : ndarray, shape of x, dtype of x, optional
         Where the result goes; `x` itself is allowed.
+    num_threads : int, optional
 
     Returns
     -------
@@ -119,7 +100,7 @@ def sigmoid(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     >>> fastconv.sigmoid(np.array([-np.inf, 0.0, np.log(3.0)])).round(6)
     array([0.  , 0.5 , 0.75])
     """
-    return elementwise(_sigmoid, [("x", x)], out)
+    return forward("sigmoid", 0.0, x, out, num_threads)
 
 
 def sigmoid_backward(dy: Any, y: Any, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -153,7 +134,7 @@ def sigmoid_backward(dy: Any, y: Any, *, out: np.ndarray | None = None) -> np.nd
     return elementwise(_sigmoid_gradient, [("dy", dy), ("y", y)], out)
 
 
-def tanh(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
+def tanh(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Hyperbolic tangent, element by element; arguments as of `sigmoid`.
 
     Examples
@@ -163,7 +144,7 @@ def tanh(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     >>> fastconv.tanh(np.array([0.0, np.log(3.0)])).round(6)
     array([0. , 0.8])
     """
-    return elementwise(lambda x, out: np.tanh(x, out=out), [("x", x)], out)
+    return forward("tanh", 0.0, x, out, num_threads)
 
 
 def tanh_backward(dy: Any, y: Any, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -179,7 +160,7 @@ def tanh_backward(dy: Any, y: Any, *, out: np.ndarray | None = None) -> np.ndarr
     return elementwise(_tanh_gradient, [("dy", dy), ("y", y)], out)
 
 
-def silu(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
+def silu(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """SiLU, also called swish, ``y = x * sigmoid(x)``, element by element; arguments as of `sigmoid`.
 
     Examples
@@ -189,7 +170,7 @@ def silu(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     >>> fastconv.silu(np.array([0.0, 2.0])).round(4)
     array([0.    , 1.7616])
     """
-    return elementwise(_silu, [("x", x)], out)
+    return forward("silu", 0.0, x, out, num_threads)
 
 
 def silu_backward(dy: Any, x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -218,7 +199,7 @@ def silu_backward(dy: Any, x: Any, *, out: np.ndarray | None = None) -> np.ndarr
     return elementwise(_silu_gradient, [("dy", dy), ("x", x)], out)
 
 
-def hardsigmoid(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
+def hardsigmoid(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Hard sigmoid, ``y = min(max(x + 3, 0), 6) / 6``, element by element; arguments as of `sigmoid`.
 
     Examples
@@ -228,7 +209,7 @@ def hardsigmoid(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     >>> fastconv.hardsigmoid(np.array([-4.0, 0.0, 4.0]))
     array([0. , 0.5, 1. ])
     """
-    return elementwise(_hardsigmoid, [("x", x)], out)
+    return forward("hardsigmoid", 0.0, x, out, num_threads)
 
 
 def hardsigmoid_backward(dy: Any, x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
@@ -244,7 +225,7 @@ def hardsigmoid_backward(dy: Any, x: Any, *, out: np.ndarray | None = None) -> n
     return elementwise(_hardsigmoid_gradient, [("dy", dy), ("x", x)], out)
 
 
-def hardswish(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
+def hardswish(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Hard swish, ``y = x * hardsigmoid(x)``, element by element; arguments as of `sigmoid`.
 
     Examples
@@ -254,7 +235,7 @@ def hardswish(x: Any, *, out: np.ndarray | None = None) -> np.ndarray:
     >>> fastconv.hardswish(np.array([-4.0, 1.5, 4.0]))
     array([-0.   ,  1.125,  4.   ])
     """
-    return elementwise(_hardswish, [("x", x)], out)
+    return forward("hardswish", 0.0, x, out, num_threads)
 
 
 def hardswish_backward(dy: Any, x: Any, *, out: np.ndarray | None = None) -> np.ndarray:

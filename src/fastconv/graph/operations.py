@@ -15,8 +15,8 @@ import numpy as np
 
 from fastconv import functional as F
 from fastconv import geometry
-from fastconv.functional.activation import activate
-from fastconv.functional.scale_shift import scaled
+from fastconv.functional.activation import prepare_activation
+from fastconv.functional.scale_shift import prepare_scale_shift
 from fastconv.graph.node import Node
 
 __all__ = ["OPERATIONS", "Operation", "Run"]
@@ -92,27 +92,34 @@ def _prepare_call(node: Node, memory: str) -> Run:
 def _prepare_scale(node: Node, memory: str) -> Run:
     """y = activation(x * scale + shift + residual). Attributes: scale, shift; activation, residual later.
 
-    Scale and shift have one shape, which `cut_for` knows; a residual is the second input.
+    Scale and shift have the program's type and one shape, which `cut_for` knows; a residual is the second input.
     """
     options = node.attributes
-    scale, shift, activation = options["scale"], options["shift"], options.get("activation")
-
-    def run(inputs: Sequence[np.ndarray], out: np.ndarray) -> None:
-        scaled(inputs[0], scale, shift, *inputs[1:], activation=activation, out=out)
-
-    return run
+    scale, shift = (np.ascontiguousarray(options[name]) for name in ("scale", "shift"))
+    run = prepare_scale_shift(node.shape, options["scale"].shape, options.get("activation"))
+    if options.get("residual"):
+        return lambda inputs, out: run(inputs[0], scale, shift, inputs[1], out)
+    return lambda inputs, out: run(inputs[0], scale, shift, None, out)
 
 
 def _prepare_gate(node: Node, memory: str) -> Run:
     """y = activation(x * gate + residual), the gate in a shape that `cut_for` knows; a residual is the third input."""
-    activation = node.attributes.get("activation")
-    return lambda inputs, out: scaled(inputs[0], inputs[1], None, *inputs[2:], activation=activation, out=out)
+    run = prepare_scale_shift(node.shape, node.inputs[1].shape, node.attributes.get("activation"))
+    if node.attributes.get("residual"):
+        return lambda inputs, out: run(inputs[0], inputs[1], None, inputs[2], out)
+    return lambda inputs, out: run(inputs[0], inputs[1], None, None, out)
 
 
 def _prepare_add(node: Node, memory: str) -> Run:
     """y = activation(x + residual)."""
-    activation = node.attributes.get("activation")
-    return lambda inputs, out: scaled(inputs[0], None, None, inputs[1], activation=activation, out=out)
+    run = prepare_scale_shift(node.shape, None, node.attributes.get("activation"))
+    return lambda inputs, out: run(inputs[0], None, None, inputs[1], out)
+
+
+def _prepare_activation(node: Node, memory: str) -> Run:
+    """Attributes: activation, as convolutions take it, or the name of a smooth one, which they do not."""
+    run = prepare_activation(node.attributes["activation"])
+    return lambda inputs, out: run(inputs[0], out)
 
 
 def _prepare_concat(node: Node, memory: str) -> Run:
@@ -151,9 +158,8 @@ OPERATIONS: dict[str, Operation] = {
     "max_pool": Operation(_stated, _prepare_call),
     "pad": Operation(_stated, _prepare_call),
     "scale": Operation(_same, _prepare_scale),
-    "activation": Operation(
-        _same, lambda node, memory: lambda inputs, out: activate(inputs[0], node.attributes["activation"], out=out)
-    ),
+    "activation": Operation(_same, _prepare_activation),
+    "smooth": Operation(_same, _prepare_activation),
     "gate": Operation(_same, _prepare_gate),
     "add": Operation(_same, _prepare_add),
     "concat": Operation(_concat_shape, _prepare_concat, joins=True),

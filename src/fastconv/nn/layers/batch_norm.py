@@ -119,7 +119,7 @@ class _BatchNorm(Module):
         scale = weight / np.sqrt(self.running_var.data.astype(np.float64) + self.eps)
         shift = bias - self.running_mean.data * scale
         after = () if self.layout.endswith("C") else (1,) * (len(x.shape) - 2)
-        scale, shift = (array.astype(self.dtype).reshape(-1, *after) for array in (scale, shift))
+        scale, shift = (array.astype(program.dtype).reshape(-1, *after) for array in (scale, shift))
         return program.add("scale", (x,), name, scale=scale, shift=shift)
 
     def _check(self, input_shape: tuple[int, ...]) -> None:

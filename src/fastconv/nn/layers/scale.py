@@ -99,7 +99,7 @@ class Scale(Module):
     def emit(self, program: Program, x: Node, name: str) -> Node:
         """A scale and a shift, which go into the weights before them."""
         self.output_shape(x.shape[1:])
-        weight, bias = (values.copy() for values in self._factors(len(x.shape)))
+        weight, bias = (values.astype(program.dtype) for values in self._factors(len(x.shape)))
         return program.add("scale", (x,), name, scale=weight, shift=bias)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

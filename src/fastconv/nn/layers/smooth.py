@@ -23,12 +23,17 @@ class _Activation(Module):
     KIND = "ACTIVATION"
     #: multiplications, additions, comparisons and elementary functions per element
     COST: ClassVar[int]
+    #: the engine's name of the function; None where it has none
+    SMOOTH: ClassVar[str | None] = None
     #: whether the gradient is a function of the output
     FROM_OUTPUT: ClassVar[bool] = False
 
     def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
         """``f(x, out=)`` and ``g(dy, x or y, out=)``."""
         raise NotImplementedError
+
+    def _kind(self) -> str | None:
+        return self.SMOOTH
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The function of each element."""
@@ -48,7 +53,10 @@ class _Activation(Module):
         return dx
 
     def emit(self, program: Program, x: Node, name: str) -> Node:
-        """A call that writes where the program wants it."""
+        """A function that the engine knows, or a call that writes where the program wants it."""
+        kind = self._kind()
+        if kind is not None:
+            return program.add("smooth", (x,), name, activation=kind)
         return program.add("call", (x,), name, function=self._functions()[0], out=True, shape=x.shape)
 
     def operations(self, input_shape: tuple[int, ...]) -> int:
@@ -67,6 +75,7 @@ class Sigmoid(_Activation):
     array([0.5 , 0.75])
     """
 
+    SMOOTH = "sigmoid"
     COST = 3
     FROM_OUTPUT = True
 
@@ -85,6 +94,7 @@ class Tanh(_Activation):
     array([0. , 0.8])
     """
 
+    SMOOTH = "tanh"
     COST = 1
     FROM_OUTPUT = True
 
@@ -103,6 +113,7 @@ class SiLU(_Activation):
     array([0.    , 1.7616])
     """
 
+    SMOOTH = "silu"
     COST = 3
 
     def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
@@ -132,6 +143,9 @@ class GELU(_Activation):
         super().__init__()
         self.approximate = approximation(approximate)
 
+    def _kind(self) -> str | None:
+        return "gelu" if self.approximate == "none" else "gelu_tanh"
+
     def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
         kind = self.approximate
         return (
@@ -151,6 +165,7 @@ class Hardsigmoid(_Activation):
     array([0. , 0.5, 1. ])
     """
 
+    SMOOTH = "hardsigmoid"
     COST = 4
 
     def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
@@ -168,6 +183,7 @@ class Hardswish(_Activation):
     array([1.125, 4.   ])
     """
 
+    SMOOTH = "hardswish"
     COST = 5
 
     def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
@@ -207,7 +223,7 @@ class ScaledTanh(_Activation):
 
     def _squash(self, x: np.ndarray, out: Any = None) -> np.ndarray:
         y = np.multiply(x, x.dtype.type(self.slope), out=out)
-        np.tanh(y, out=y)
+        F.tanh(y, out=y)
         y *= y.dtype.type(self.amplitude)
         return y
 
