@@ -37,10 +37,12 @@ def printed(command, folder):
     [
         "smooth_positions.py",
         "train_lenet5.py --data fashion-mnist-sample --limit 256 --epochs 1",
+        "volumes.py --volumes 20 --epochs 1 --out picture.png",
     ],
 )
 def test_they_run(command, tmp_path):
     printed(command, tmp_path)
+    assert (tmp_path / "picture.png").exists() == ("picture.png" in command)
 
 
 @pytest.mark.parametrize("command", ["gunpoint.py --data nowhere"])
