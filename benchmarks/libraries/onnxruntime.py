@@ -30,6 +30,7 @@ def prepare(job: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Callabl
 def prepare_network(
     job: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    options.add_free_dimension_override_by_name("batch", len(arrays["x"]))
     session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: arrays["x"]}
     return lambda: session.run(None, feed), lambda result: result[0]

@@ -76,7 +76,8 @@ static fc_status plan_lanes(fc_conv_plan *plan) {
     if (d->x_stride[AXIS_W] != 1 || d->y_stride[AXIS_W] != 1) return FC_UNSUPPORTED;
     const int64_t position = k->lanes * (int64_t)k->element, most = MOST_BYTES / position;
     for (int a = HEIGHT; a <= WIDTH; ++a)
-        if (d->in[a] > most || d->out[a] > most || d->pad[a] > most || d->kernel[a] * d->dilation[a] > most)
+        if (d->stride[a] > most || d->in[a] > most || d->out[a] > most || d->pad[a] > most ||
+            d->kernel[a] * d->dilation[a] > most)
             return FC_UNSUPPORTED;
     lanes_plan *s = calloc(1, sizeof *s);
     if (!s) return FC_NO_MEMORY;

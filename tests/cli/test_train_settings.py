@@ -100,10 +100,12 @@ def test_what_cannot_be_resumed(here, capsys):
     run("train", *SMALL, "--epochs", 1, "--out", "done")
     capsys.readouterr()
     assert "--out does not go with --resume" in refused(capsys, "train", "--resume", "done", "--out", "other")
-    assert "other settings: optimizer's lr 0.03, here 0.5" in refused(
-        capsys, "train", "--resume", "done", "--lr", "0.5"
-    )
-    assert "holds another network: " in refused(capsys, "train", "resnet18", "--resume", "done")
+    for options, said in (
+        (["--lr", "0.5"], "lr 0.03, now 0.5"),
+        (["--set", "crop=4", "--set", "flip=true"], "crop 0, now 4; flip False, now True"),
+        (["resnet18"], "network 'lenet5', now 'resnet18'"),
+    ):
+        assert f"was trained with {said}" in refused(capsys, "train", *options, "--resume", "done")
     file = next(path for path in (here / "done").iterdir() if path.suffix in (".npz", ".safetensors"))
     whole = bytearray(file.read_bytes())
     whole[len(whole) // 2] ^= 1

@@ -102,6 +102,21 @@ def test_layers_that_see_other_axes_are_not_fused(layers, shape):
     np.testing.assert_allclose(model.compile(shape)(x), model(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dim", [1, 2, 3, -1, -2, -3])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_concatenations_along_any_axis(dim, batch):
+    layers = {"a": (nn.ReLU(), "input"), "b": (nn.LeakyReLU(), "input"), "c": (nn.Concat(dim), "a", "b")}
+    model = nn.Graph({**layers, "d": nn.ReLU6()})
+    x = np.random.default_rng(0).standard_normal((batch, 3, 1, 5)).astype(np.float32)
+    np.testing.assert_array_equal(model.compile(x.shape)(x), model(x))
+
+
+def test_two_pools_behind_a_convolution():
+    model = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1, rng=0), nn.ReLU(), nn.MaxPool2d(2), nn.MaxPool2d(2))
+    x = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    np.testing.assert_allclose(model.compile(x.shape)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("make", [nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d])
 def test_pads_become_padding(make, layout):

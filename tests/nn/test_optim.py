@@ -253,6 +253,14 @@ def test_clipping_leaves_gradients_that_are_not_finite():
     np.testing.assert_array_equal(held[1].grad, 2)
 
 
+def test_clipping_where_squares_leave_the_type():
+    weight = nn.Parameter(np.zeros((2, 2), np.float32))
+    optimizer = nn.SGD([weight])
+    weight.gradient()[...] = [[3e25, 0], [0, 4e25]]
+    assert optimizer.clip_gradients(1.0) == pytest.approx(5e25, rel=1e-6)
+    np.testing.assert_allclose(weight.grad, [[0.6, 0], [0, 0.8]], rtol=1e-6)
+
+
 def test_gathered_gradients_add_up():
     held = parameters()
     optimizer = nn.SGD(held, lr=1.0)

@@ -154,4 +154,4 @@ def _checked(name: str, value: Any, place: str) -> Any:
 
 def _literal(value: Any) -> str:
     """A value as TOML writes it: JSON's literals are TOML's as well."""
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

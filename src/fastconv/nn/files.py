@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import stat
@@ -55,7 +56,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_leftovers(real: Path) -> None:
-    for file in real.parent.glob(f".{real.name}.*.*"):
+    for file in real.parent.glob(f".{glob.escape(real.name)}.*.*"):
         number = file.name.rsplit(".", 2)[1]
         if number.isdigit() and not _runs(int(number)):
             with contextlib.suppress(OSError):

@@ -25,6 +25,7 @@ NAME = "train"
 HELP = "train a network"
 INTERRUPTED = 130
 #: options of the command that are settings too
+_MAY_CHANGE = ("epochs", "data", "tensorboard")
 _OPTIONS = ("network", "data", "limit", "skip_unreadable", "epochs", "batch_size", "lr", "seed")
 
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     import fastconv
     from fastconv import nn
     from fastconv.cli import checkpoints, data_choice
+    from fastconv.nn.files import replacing
 
     output = Output(quiet=arguments.quiet, as_json=arguments.json)
     if arguments.threads is not None:
@@ -77,8 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     callbacks = _writers(folder, settings)
     if resumed is not None:
         trainer.resume()
+        _check_same_data(resumed, _metadata(settings.network, train))
     _name_missing_extras(output)
-    (folder / SETTINGS).write_text(settings.as_toml(), encoding="utf-8")
+    with replacing(folder / SETTINGS) as beside:
+        beside.write(settings.as_toml().encode())
     output.line(
         f"network: {settings.network}, {model.parameter_count():,} parameters; batch {settings.batch_size}, "
         f"lr {settings.lr:g}, seed {settings.seed}, {_counted(fastconv.get_num_threads(), 'thread')}"
@@ -118,7 +122,31 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     optimizer = {**read, **assigned}.get("optimizer")
     if optimizer in ("adam", "adamw"):
         settings = settings.changed({"lr": 1e-3}, optimizer)
-    return settings.changed(read, str(arguments.settings)).changed(assigned, "--set").changed(given, "options")
+    settings = settings.changed(read, str(arguments.settings))
+    changed = settings.changed(assigned, "--set").changed(given, "options")
+    if arguments.resume is not None:
+        _check_same_settings(arguments.resume, settings, changed)
+    return changed
+
+
+def _check_same_settings(folder: Path, there: Settings, here: Settings) -> None:
+    """What a resumed training may change is how long it goes on, where its data lies, and what else it writes."""
+    other = [
+        f"{name} {value!r}, now {getattr(here, name)!r}"
+        for name, value in vars(there).items()
+        if name not in _MAY_CHANGE and value != getattr(here, name)
+    ]
+    if other:
+        raise ValueError(f"--resume {folder} was trained with {'; '.join(other)}: start a new run for other settings")
+
+
+def _check_same_data(checkpoint: Path, here: dict[str, Any]) -> None:
+    from fastconv import nn
+
+    there = nn.load_checkpoint(checkpoint).metadata
+    other = [name for name in ("class_names", "mean", "std", "input_shape") if there.get(name) != here[name]]
+    if other:
+        raise ValueError(f"{checkpoint}: was trained on other data ({', '.join(other)} differ): give --data as then")
 
 
 def _check_parts(train: Dataset, test: Dataset) -> None:

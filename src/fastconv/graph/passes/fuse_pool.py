@@ -18,7 +18,7 @@ def fuse_pool(program: Program) -> None:
         [source] = node.inputs
         if source.operation != "conv" or source.attributes["layout"] != node.attributes["layout"]:
             continue
-        if len(source.inputs) > 1 or program.only_reader(source) is not node:
+        if source.attributes.get("pool") or len(source.inputs) > 1 or program.only_reader(source) is not node:
             continue
         if source.attributes["weight"].ndim == 4 and _can_pool(source):
             source.attributes["pool"] = 2

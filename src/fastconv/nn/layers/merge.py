@@ -130,7 +130,7 @@ class Concat(Module):
     def emit(self, program: Program, x: tuple[Node, ...], name: str) -> Node:
         """The inputs, copied behind each other."""
         self.output_shape(tuple(node.shape[1:] for node in x))
-        return program.add("concat", x, name, axis=self.dim)
+        return program.add("concat", x, name, axis=self.dim % len(x[0].shape))
 
     def output_shape(self, input_shape: Any) -> tuple[int, ...]:
         """The sizes along `dim` are added; all others must agree."""

@@ -175,6 +175,10 @@ class Optimizer:
         self._refresh()
         np.multiply(self._gradients, self._gradients, out=self._temporary)
         norm = math.sqrt(float(np.add.reduce(self._temporary, dtype=np.float64)))
+        largest = float(np.abs(self._gradients, out=self._temporary).max(initial=0)) if norm == math.inf else math.inf
+        if largest < math.inf:  # only the squares are beyond the type
+            np.divide(self._gradients, largest, out=self._temporary)
+            norm = largest * math.sqrt(float(np.square(self._temporary).sum(dtype=np.float64)))
         if max_norm < norm < math.inf:
             np.multiply(self._gradients, max_norm / (norm + 1e-6), out=self._gradients)
         return norm

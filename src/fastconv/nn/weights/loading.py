@@ -19,7 +19,7 @@ __all__ = ["load_weights", "read_weights"]
 
 #: what files begin with, and their reader; a safetensors file begins with the length of its JSON text
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Any]], ...] = (
-    (lambda data: data.startswith(b"PK"), read_zip),
+    (lambda data: data.startswith(b"PK\x03\x04"), read_zip),
     (lambda data: data.startswith(b"\x80") and data[8:9] != b"{", read_legacy),
     (lambda data: data[8:9] == b"{", read_safetensors),
 )

@@ -63,7 +63,9 @@ class _Machine:
         self.stack[-count:] = [values]
 
     def find(self, module: Any, name: Any) -> None:
-        dotted = f"{module}.{name}"
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise DamagedFile("it asks for something whose name is no text")
+        dotted = f"{module}.{name}"[:200]
         if dotted not in self.names:
             raise DamagedFile(
                 f"it asks for {dotted}, which is none of the names that tensors need: refused, and nothing was executed"
