@@ -45,7 +45,7 @@ def printed(command, folder):
         "scenes.py --data fashion-mnist-sample --scenes 2 --picture picture.png",
         *(
             f"{name}.py --data fashion-mnist-sample --scenes 20 --epochs 1 --picture picture.png"
-            for name in ("localize", "detect", "instances")
+            for name in ("localize", "segment", "detect", "instances")
         ),
     ],
 )
