@@ -6,8 +6,8 @@
 The same network for all: the peers get the model as an ONNX file, PyTorch as modules built from the model's config,
 with the same state, in which norms are not trivial. Every contestant is a process of its own, anew for each row
 (layer_worker.py), so that its peak of memory is that of this network; they take turns, with a rest before each.
-Outputs, or the losses of the first three steps, are checked against this package's plain layers before anything is timed.
-Ratios are rival / fastconv.
+Outputs, or the losses of the first three steps, are checked against this package's plain layers before anything is
+timed. Ratios are rival / fastconv.
 """
 
 from __future__ import annotations

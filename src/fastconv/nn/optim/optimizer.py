@@ -173,7 +173,8 @@ class Optimizer:
         """
         max_norm = within("max_norm", max_norm, 0)
         self._refresh()
-        np.multiply(self._gradients, self._gradients, out=self._temporary)
+        with np.errstate(over="ignore"):
+            np.multiply(self._gradients, self._gradients, out=self._temporary)
         norm = math.sqrt(float(np.add.reduce(self._temporary, dtype=np.float64)))
         largest = float(np.abs(self._gradients, out=self._temporary).max(initial=0)) if norm == math.inf else math.inf
         if largest < math.inf:  # only the squares are beyond the type
