@@ -78,7 +78,8 @@ def test_a_prepared_operation_keeps_its_limit(case):
     assert free(x, num_threads=3, workspace=given).tobytes() == wanted
     if free.workspace_bytes:
         _, tight = prepare(case, workspace_limit=free.workspace_bytes - 1)
-        assert tight.workspace_bytes < free.workspace_bytes and tight.algorithm != free.algorithm
+        assert tight.workspace_bytes < free.workspace_bytes
+        assert tight.algorithm != free.algorithm or tight.algorithm == "depthwise"  # which has thinner ways of its own
         np.testing.assert_allclose(tight(x), free(x), rtol=1e-5, atol=1e-4)
 
 
