@@ -84,7 +84,7 @@ def test_native_conv(native):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "batch_norm"])  # scale_shift has its kernels
 def test_aarch64_under_emulation(aarch64, group):
     assert "neon" in passes(["qemu-aarch64", aarch64, group])
 
