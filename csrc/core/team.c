@@ -3,9 +3,9 @@
  * An OpenMP region ends when every thread of its pool has arrived, also one that the system has not let run since,
  * so on a busy machine each call costs a time slice (LeNet-5 step, two threads, two other busy processes: 84 ms,
  * and 3.3 ms with this team). Here the caller publishes the region, works on it at once, and at the end waits only for
- * workers that hold a task. A worker spins for a moment after its last region, then sleeps, so it also wakes with the
- * credit of one that slept. A worker that spins joins and leaves by one atomic word; the lock is for those that sleep:
- * taken on every region it made the worker wait for the publisher in the kernel. */
+ * workers that hold a task or are just coming or going. A worker spins for a moment after its last region, then sleeps,
+ * so it also wakes with the credit of one that slept. A worker that spins joins and leaves by one atomic word; the lock
+ * is for those that sleep: taken on every region it made the worker wait for the publisher in the kernel. */
 #define _GNU_SOURCE
 #include "core/team.h"
 

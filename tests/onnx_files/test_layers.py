@@ -116,6 +116,12 @@ def test_arguments_that_onnx_does_not_know(layer, message):
         to_onnx(nn.Sequential({"only": layer}), (1, 6, 6))
 
 
+def test_sizes_that_onnx_computes_otherwise():
+    """0.7 is less than seven tenths in float32, in which ONNX keeps it: it would make 6 rows of 10."""
+    with pytest.raises(ValueError, match="ONNX computes other shapes than this model"):
+        to_onnx(nn.Sequential(nn.Upsample(scale_factor=0.7)), (1, 10, 10))
+
+
 def test_every_row_is_of_a_layer():
     joined = {name for name, layer in nn.layers.LAYERS.items() if issubclass(layer, nn.Graph)}
     assert set(nn.layers.LAYERS) - joined <= set(ROWS)

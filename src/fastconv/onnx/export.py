@@ -89,7 +89,10 @@ def to_onnx(model: Module, input_shape: Any) -> Any:
     made = onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="fastconv"
     )
-    onnx.checker.check_model(made, full_check=True)
+    try:
+        onnx.checker.check_model(made, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(f"ONNX computes other shapes than this model, which cannot be exported: {error}") from error
     return made
 
 
