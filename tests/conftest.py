@@ -1,6 +1,7 @@
 """Fixtures of all tests: one instruction set after the other, hypothesis without deadlines.
 
-With FASTCONV_CI=1 a skipped test fails the run unless its reason has a phrase of MAY_MISS."""
+With FASTCONV_CI=1 a skipped test fails the run unless its reason has a phrase of MAY_MISS. FASTCONV_TEST_EVERY=n runs
+every n-th test only (under sanitizers, where all take too long)."""
 
 from __future__ import annotations
 
@@ -39,6 +40,11 @@ def keep_threads():
     before = fastconv.get_num_threads()
     yield before
     fastconv.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items):
+    """Keep every n-th test."""
+    items[:] = items[:: int(os.environ.get("FASTCONV_TEST_EVERY", "1"))]
 
 
 def pytest_sessionfinish(session):
