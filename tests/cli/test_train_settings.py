@@ -181,6 +181,13 @@ def test_pictures_of_two_sizes_and_labels_out_of_range(here, capsys):
     assert not (here / "run").exists()
 
 
+def test_a_training_is_never_replaced_by_a_new_one(here, capsys):
+    run("train", *SMALL, "--epochs", 1, "--out", "run")
+    before = {path.name: path.read_bytes() for path in (here / "run").iterdir()}
+    assert "out (='run') holds a training" in refused(capsys, "train", *SMALL, "--lr", "0.5", "--out", "run")
+    assert {path.name: path.read_bytes() for path in (here / "run").iterdir()} == before
+
+
 def test_tensorboard(here, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "tensorboardX", None)

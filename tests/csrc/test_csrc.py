@@ -15,7 +15,7 @@ from fastconv import _engine
 
 HERE = Path(__file__).parent
 PARTS = 2  # processes that share the table of convolutions
-EMULATED = 8  # every eighth row of it under an emulator, which is some twenty times slower
+EMULATED = 16  # every sixteenth row of it under an emulator, which is some twenty times slower
 GROUPS = ("arguments", "lanes", "winograd", "pool", "batch_norm", "ops", "scale_shift", "threads")
 
 

@@ -101,11 +101,17 @@ def test_suffix_is_chosen(tmp_path, monkeypatch, capsys):
 
 
 def test_reading_safetensors_without_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_installed", lambda: False)
-    file = tmp_path / "model.safetensors"
-    file.write_bytes(b"\0" * 16)
-    with pytest.raises(ValueError, match="needs safetensors"):
-        nn.load_checkpoint(file)
+    pytest.importorskip("safetensors")
+    model = nn.Linear(3, 2, rng=0)
+    path = nn.save_checkpoint(tmp_path / "model.safetensors", model, {"epoch": 3})
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    found = nn.load_checkpoint(path)
+    assert found.metadata == {"epoch": 3}
+    np.testing.assert_array_equal(found.model.weight.data, model.weight.data)
+    assert all(array.flags.writeable for array in found.state.values())
+    path.write_bytes(b"\0" * 16)
+    with pytest.raises(ValueError, match="no checkpoint of fastconv, or damaged"):
+        nn.load_checkpoint(path)
 
 
 def test_failed_write_leaves_the_old_file(path, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastconv.cli.checkpoints import SUFFIXES
 from fastconv.cli.output import available
 
-__all__ = ["PICTURE", "SETTINGS", "checkpoint_in", "checkpoint_suffix", "make_writable"]
+__all__ = ["PICTURE", "SETTINGS", "checkpoint_in", "checkpoint_suffix", "make_writable", "refuse_trained"]
 
 PICTURE = "training.png"
 SETTINGS = "settings.toml"
@@ -40,7 +40,19 @@ def checkpoint_in(folder: Path) -> Path:
     """
     if not (folder / SETTINGS).is_file():
         raise ValueError(f"resume (={str(folder)!r}) is no folder of a training: it has no {SETTINGS}")
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in SUFFIXES and not file.name.startswith(".")]
+    files = _checkpoints(folder)
     if not files:
         raise ValueError(f"resume (={str(folder)!r}) has no checkpoint: start the training anew")
     return max(files, key=lambda file: file.stat().st_mtime_ns)
+
+
+def refuse_trained(folder: Path) -> None:
+    """A new training takes the place of no other."""
+    if folder.is_dir() and (folder / SETTINGS).is_file() and (files := _checkpoints(folder)):
+        raise ValueError(
+            f"out (={str(folder)!r}) holds a training ({files[0].name}): --resume goes on with it, or name another"
+        )
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if file.suffix in SUFFIXES and not file.name.startswith(".")]

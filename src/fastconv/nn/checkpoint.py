@@ -24,6 +24,7 @@ from fastconv.nn.config import from_config
 from fastconv.nn.files import replacing
 from fastconv.nn.layers import LAYERS
 from fastconv.nn.module import Module
+from fastconv.nn.weights.safetensors_file import read_safetensors, safetensors_metadata
 
 __all__ = ["Checkpoint", "TrainingState", "load_checkpoint", "save_checkpoint"]
 
@@ -142,7 +143,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     Raises
     ------
     ValueError
-        If the file is missing, truncated, damaged or no checkpoint of fastconv, or safetensors is needed to read it.
+        If the file is missing, truncated, damaged or no checkpoint of fastconv.
     """
     path = Path(path)
     if path.suffix not in _SUFFIXES:
@@ -160,8 +161,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         state = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
         model = from_config(described["model"])
         model.load_state_dict(state)
-    except _Unavailable as error:
-        raise ValueError(str(error)) from None
     except _DAMAGE as error:
         detail = f"no {error} in it" if isinstance(error, KeyError) else error
         raise ValueError(f"path (={str(path)!r}) is no checkpoint of fastconv, or damaged: {detail}") from error
@@ -170,10 +169,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         return Checkpoint(model, metadata, state)
     rest = {name[len(_TRAINING) :]: array for name, array in arrays.items() if name not in state}
     return Checkpoint(model, metadata, state, TrainingState(values, rest))
-
-
-class _Unavailable(Exception):
-    """The package that reads this format is not installed."""
 
 
 #: what readers raise on files that are cut off, changed or something else
@@ -207,17 +202,9 @@ def _read_npz(path: Path) -> tuple[str, str | None, dict[str, np.ndarray]]:
 
 
 def _read_safetensors(path: Path) -> tuple[str, str | None, dict[str, np.ndarray]]:
-    if not _installed():
-        raise _Unavailable(f"path (={str(path)!r}) needs safetensors to be read: pip install 'fastconv[cli]' brings it")
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            words = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return words[_KEY], words.get(_CHECKSUM), arrays
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+    data = bytearray(path.read_bytes())  # arrays of the training's state are written to
+    words = safetensors_metadata(data)
+    return words[_KEY], words.get(_CHECKSUM), read_safetensors(data)
 
 
 def target_of(path: Path) -> Path:

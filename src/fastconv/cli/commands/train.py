@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv.cli.output import Output, available
 from fastconv.cli.parsing import add_data_options, add_output_options, add_threads_option, count, positive, whole
-from fastconv.cli.run_folder import PICTURE, SETTINGS, checkpoint_in, checkpoint_suffix, make_writable
+from fastconv.cli.run_folder import PICTURE, SETTINGS, checkpoint_in, checkpoint_suffix, make_writable, refuse_trained
 from fastconv.cli.settings import NETWORK_DEFAULTS, Settings, parse_assignment, read_toml
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = nn.zoo.build(
         settings.network, settings.seed, input_shape=train.input_shape, num_classes=len(train.class_names)
     )
+    if arguments.out is not None:
+        refuse_trained(arguments.out)
     folder = make_writable(arguments.resume or arguments.out or checkpoints.free_folder(settings.network))
     path = resumed or folder / f"{settings.network}{checkpoint_suffix()}"
     trainer = _trainer(settings, model, path, _metadata(settings.network, train))

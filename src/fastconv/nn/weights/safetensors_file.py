@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv.nn.weights.formats import DamagedFile, as_array
 
-__all__ = ["read_safetensors"]
+__all__ = ["read_safetensors", "safetensors_metadata"]
 
 _KINDS = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
@@ -18,17 +18,9 @@ _KINDS = {
 }  # fmt: skip
 
 
-def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
-    """All tensors of the file by name."""
-    start = 8 + int.from_bytes(data[:8], "little")
-    if len(data) < 8 or start > len(data):
-        raise DamagedFile("it is cut off within its header")
-    try:
-        header = json.loads(data[8:start])
-    except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"its header is no JSON: {error}") from error
-    if not isinstance(header, dict):
-        raise DamagedFile("its header is no table of tensors")
+def read_safetensors(data: bytes | bytearray) -> dict[str, np.ndarray]:
+    """All tensors of the file by name; they are views of `data`."""
+    start, header = _header(data)
     header.pop("__metadata__", None)
     rows = {name: _row(name, entry) for name, entry in header.items()}
     body = memoryview(data)[start:]
@@ -41,6 +33,28 @@ def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
     if place != len(body):
         raise DamagedFile(f"it has {len(body)} bytes of tensors, where its header says {place}")
     return {name: as_array(kind, body[begin:end]).reshape(shape) for name, (kind, shape, begin, end) in rows.items()}
+
+
+def safetensors_metadata(data: bytes | bytearray) -> dict[str, str]:
+    """The words that the file holds beside its tensors."""
+    words = _header(data)[1].get("__metadata__", {})
+    if not isinstance(words, dict) or not all(isinstance(value, str) for value in words.values()):
+        raise DamagedFile("its metadata is no table of words")
+    return words
+
+
+def _header(data: bytes | bytearray) -> tuple[int, dict[str, Any]]:
+    """Where the tensors begin, and what the file says of them."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    if len(data) < 8 or start > len(data):
+        raise DamagedFile("it is cut off within its header")
+    try:
+        header = json.loads(data[8:start])
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise DamagedFile("its header is no table of tensors")
+    return start, header
 
 
 def _row(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
