@@ -1,0 +1,133 @@
+"""Layers: wrong arguments, and inputs that do not fit, are one error each."""
+
+import numpy as np
+import pytest
+
+from fastconv import nn
+
+BAD_ARGUMENTS = [
+    ("Conv2d", (0, 4, 3), {}, ValueError, "in_channels"),
+    ("Conv2d", (4, -1, 3), {}, ValueError, "out_channels"),
+    ("Conv2d", (4, 4, 0), {}, ValueError, "kernel_size"),
+    ("Conv2d", (4, 4, (3, 3, 3)), {}, ValueError, "kernel_size"),
+    ("Conv2d", (4, 4, 3), {"stride": 0}, ValueError, "stride"),
+    ("Conv2d", (4, 4, 3), {"dilation": -1}, ValueError, "dilation"),
+    ("Conv2d", (4, 4, 3), {"padding": -1}, ValueError, "padding"),
+    ("Conv2d", (4, 4, 3), {"padding": "some"}, ValueError, "padding"),
+    ("Conv2d", (8, 8, 3), {"groups": 3}, ValueError, r"groups \(=3\) must divide in_channels \(=8\)"),
+    ("Conv2d", (8, 9, 3), {"groups": 4}, ValueError, r"groups \(=4\) must divide out_channels \(=9\)"),
+    ("Conv2d", (4, 4, 3), {"padding_mode": "mirror"}, ValueError, "padding_mode"),
+    ("Conv2d", (4, 4, 3), {"layout": "CHWN"}, ValueError, "layout"),
+    ("Conv2d", (4, 4, 3), {"dtype": "float16"}, TypeError, "float16"),
+    ("Conv2d", (4.0, 4, 3), {}, TypeError, "in_channels"),
+    ("TableConv2d", (3, (), 3), {}, TypeError, "connections"),
+    ("TableConv2d", (3, ((0,), ()), 3), {}, ValueError, "connections holds"),
+    ("TableConv2d", (3, ((0, 3),), 3), {}, ValueError, r"inputs are 0\.\.2"),
+    ("TableConv2d", (3, ((0, 0),), 3), {}, ValueError, "at most once"),
+    ("Scale", (0,), {}, ValueError, "num_features"),
+    ("RBF", (0, 10), {}, ValueError, "in_features"),
+    ("ConvTranspose2d", (8, 8, 3), {"groups": 3}, ValueError, "groups"),
+    ("ConvTranspose2d", (8, 8, 3), {"output_padding": -1}, ValueError, "output_padding"),
+    ("MaxPool2d", (0,), {}, ValueError, "kernel_size"),
+    ("MaxPool2d", (2,), {"stride": 0}, ValueError, "stride"),
+    ("MaxPool2d", (2,), {"padding": -1}, ValueError, "padding"),
+    ("LPPool2d", (0, 2), {}, ValueError, "norm_type"),
+    ("LPPool2d", ("2", 2), {}, TypeError, "norm_type"),
+    ("AdaptiveAvgPool2d", (0,), {}, ValueError, "output_size"),
+    ("AdaptiveAvgPool2d", ((1, 2, 3),), {}, ValueError, "output_size"),
+    ("AdaptiveMaxPool2d", (1.5,), {}, TypeError, "output_size"),
+    ("LeakyReLU", (-0.1,), {}, ValueError, "negative_slope"),
+    ("LeakyReLU", ("0.1",), {}, TypeError, "negative_slope"),
+    ("PReLU", (0,), {}, ValueError, "num_parameters"),
+    ("PReLU", (1, float("nan")), {}, ValueError, "init"),
+    ("PReLU", (1,), {"layout": "CN"}, ValueError, "layout"),
+    ("GELU", ("erf",), {}, ValueError, r"approximate \(='erf'\)"),
+    ("ScaledTanh", (0,), {}, ValueError, "amplitude"),
+    ("LocalResponseNorm", (0,), {}, ValueError, "size"),
+    ("LocalResponseNorm", (5, "small"), {}, TypeError, "alpha"),
+    ("LocalResponseNorm", (5, float("inf")), {}, ValueError, "alpha"),
+    ("Upsample", (), {}, ValueError, "give one of size"),
+    ("Upsample", (2, 2), {}, ValueError, "give one of size"),
+    ("Upsample", (0,), {}, ValueError, "size"),
+    ("Upsample", (None, -1.0), {}, ValueError, "scale_factor"),
+    ("Upsample", (None, "2"), {}, TypeError, "scale_factor"),
+    ("Upsample", (None, 2, "bicubic"), {}, ValueError, r"mode \(='bicubic'\)"),
+    ("Upsample", (None, 2, "nearest", True), {}, ValueError, "align_corners"),
+    ("Upsample", (None, 2, "bilinear", 1), {}, TypeError, "align_corners"),
+    ("Upsample", (None, 2), {"layout": "CHW"}, ValueError, "layout"),
+    ("ChannelShuffle", (0,), {}, ValueError, "groups"),
+    ("ChannelPad", (1,), {}, ValueError, "padding"),
+    ("ChannelPad", ((1, -1),), {}, ValueError, "padding"),
+    ("ZeroPad2d", ((1, 2),), {}, ValueError, "padding"),
+    ("ZeroPad2d", (1.0,), {}, TypeError, "padding"),
+    ("ConstantPad2d", (1, "0"), {}, TypeError, "value"),
+    ("ReflectionPad2d", (-1,), {}, ValueError, "padding"),
+    ("ReplicationPad1d", (1,), {"layout": "NHWC"}, ValueError, "layout"),
+    ("BatchNorm2d", (0,), {}, ValueError, "num_features"),
+    ("BatchNorm2d", (3, -1.0), {}, ValueError, r"eps \(=-1.0\)"),
+    ("BatchNorm2d", (3, "small"), {}, TypeError, "eps"),
+    ("BatchNorm2d", (3, 1e-5, 1.5), {}, ValueError, r"momentum \(=1.5\)"),
+    ("BatchNorm2d", (3,), {"affine": 1}, TypeError, "affine"),
+    ("BatchNorm2d", (3,), {"track_running_stats": "no"}, TypeError, "track_running_stats"),
+    ("BatchNorm1d", (3,), {"layout": "NHWC"}, ValueError, "layout"),
+    ("Linear", (0, 3), {}, ValueError, "in_features"),
+    ("Linear", (3, "4"), {}, TypeError, "out_features"),
+    ("Dropout", (1.5,), {}, ValueError, "p "),
+    ("Dropout", ("half",), {}, TypeError, "p "),
+    ("Flatten", (0,), {}, ValueError, "start_dim"),
+    ("Unflatten", (0, (2, 2)), {}, ValueError, "dim"),
+    ("Unflatten", (1, 4), {}, TypeError, "unflattened_size"),
+    ("Unflatten", (1, (2, 0)), {}, ValueError, "unflattened_size"),
+    ("Softmax", ("C",), {}, TypeError, "dim"),
+    ("Conv2d", (True, 4, 3), {}, TypeError, "in_channels"),
+    ("MaxPool2d", (2,), {"ceil_mode": "no"}, TypeError, "ceil_mode"),
+    ("AvgPool2d", (2,), {"count_include_pad": 1}, TypeError, "count_include_pad"),
+    ("AvgPool2d", (2,), {"divisor_override": 0}, ValueError, "divisor_override"),
+    ("LPPool2d", (2, 2), {"signed": "no"}, TypeError, "signed"),
+    ("Flatten", (1.5,), {}, TypeError, "start_dim"),
+    ("Unflatten", (1.5, (2, 2)), {}, TypeError, "dim"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "error", "match"), BAD_ARGUMENTS)
+def test_bad_arguments(name, arguments, options, error, match):
+    with pytest.raises(error, match=match):
+        nn.layers.LAYERS[name](*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(3, 4, 3), (4, 8, 8)),
+        (nn.Conv2d(3, 4, 3), (3, 8)),
+        (nn.Conv2d(3, 4, 9), (3, 8, 8)),
+        (nn.ConvTranspose2d(3, 4, 3), (4, 8, 8)),
+        (nn.BatchNorm1d(3), (4,)),
+        (nn.BatchNorm2d(3), (4, 8, 8)),
+        (nn.BatchNorm2d(3, affine=False), (3, 8)),
+        (nn.MaxPool2d(3), (3, 2, 2)),
+        (nn.MaxPool2d(2, padding=2), (3, 4, 4)),
+        (nn.PReLU(3), (4, 8, 8)),
+        (nn.TableConv2d(3, [(0, 1)], 3), (2, 8, 8)),
+        (nn.Scale(3), (4, 8, 8)),
+        (nn.RBF(3, 4), (4,)),
+        (nn.Upsample(scale_factor=2), (4,)),
+        (nn.Upsample((2, 2)), (3, 8)),
+        (nn.Upsample(scale_factor=2, mode="linear"), (3, 8, 8)),
+        (nn.Upsample(scale_factor=2, layout="NHWC"), (8, 3)),
+        (nn.Upsample(scale_factor=0.1), (3, 8, 8)),
+        (nn.ChannelShuffle(2), (3, 8, 8)),
+        (nn.ZeroPad2d(1), (3, 8)),
+        (nn.ZeroPad2d(-4), (3, 8, 8)),
+        (nn.ReflectionPad2d(3), (1, 3, 8)),
+        (nn.CircularPad1d(4), (1, 3)),
+        (nn.Flatten(-4), (3, 4, 4)),
+        (nn.Linear(4, 2), (5,)),
+        (nn.Unflatten(1, (2, 2)), (5,)),
+    ],
+)
+def test_inputs_that_do_not_fit(layer, shape):
+    with pytest.raises(ValueError):
+        layer.output_shape(shape)
+    with pytest.raises(ValueError):
+        layer(np.zeros((1, *shape), np.float32))
