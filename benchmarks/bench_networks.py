@@ -92,7 +92,7 @@ ROWS = {
         Row("lenet5", 64, (1, 28, 28), (*TRAINING, COMPILED), 2.5),
         Row("convnetjs_cifar10", 64, (3, 32, 32), TRAINING, 1.25),
         Row("vgg_like", 64, (3, 32, 32), TRAINING, 1.8, vgg_like),
-        Row("resnet9_half", 128, (3, 32, 32), TRAINING, 1.5),
+        Row("airbench94", 128, (3, 32, 32), TRAINING, 1.5),
         Row("resnet18", 8, PICTURE, TRAINING, 1.3),
     ],
 }

@@ -22,6 +22,14 @@ class SameConv2d(nn.Conv2d):
         return self._conv_forward(nn.functional.pad(x, pads) if any(pads) else x, self.weight, self.bias)
 
 
+class Whiten2d(nn.Conv2d):
+    """Fixed filters, of both signs, for each tap of a patch."""
+
+    def __init__(self, in_channels: int, kernel_size: tuple[int, int], bias: bool) -> None:
+        super().__init__(in_channels, 2 * in_channels * kernel_size[0] * kernel_size[1], kernel_size, bias=bias)
+        self.weight.requires_grad_(False)
+
+
 class Joined(nn.Module):
     """Layers in order, each with the names of what it takes."""
 
@@ -50,6 +58,9 @@ class Joined(nn.Module):
         return values[self.outputs[0]]
 
 
+OURS = {"Whiten2d": Whiten2d}
+
+
 def build(config: dict[str, Any]) -> nn.Module:
     """One layer, or a network of layers."""
     kind = config["type"]
@@ -58,7 +69,7 @@ def build(config: dict[str, Any]) -> nn.Module:
     if kind == "Graph":
         return Joined(config)
     same = kind == "Conv2d" and config["padding"] == "same" and max(config["stride"]) > 1
-    maker = SameConv2d if same else getattr(nn, kind)
+    maker = SameConv2d if same else OURS.get(kind) or getattr(nn, kind)
     known = inspect.signature(maker).parameters
     arguments = {name: value for name, value in config.items() if name in known and name not in ("type", "dtype")}
     if same:

@@ -58,6 +58,8 @@ CASES = [
     case("Conv2d", 1, 2, 3, id="circular", shape=(1, 1, 5, 4), padding=1, padding_mode="circular"),
     case("Conv2d", 1, 2, 2, id="asymmetric", shape=(1, 1, 4, 4), padding=((1, 0), (0, 2)), in_torch=False),
     case("Conv2d", 2, 3, 3, id="channels-last", shape=(2, 5, 6, 2), layout="NHWC", in_torch=False),
+    case("Whiten2d", 2, 2, shape=(2, 2, 4, 5), in_torch=False),
+    case("Whiten2d", 1, (2, 1), id="all-options", shape=(2, 4, 3, 1), bias=False, layout="NHWC", in_torch=False),
     case("TableConv2d", 3, ((0, 1), (2,), (0, 1, 2)), 2, shape=(2, 3, 4, 3), in_torch=False),
     case("TableConv2d", 3, ((1, 0), (2,)), (2, 1), id="all-options", shape=(1, 4, 3, 3), stride=(1, 2), padding=(1, 0),
          bias=False, layout="NHWC", in_torch=False),

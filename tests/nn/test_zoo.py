@@ -15,6 +15,7 @@ PARAMETERS = {
     "vgg16": 138_357_544,
     "vgg19": 143_667_240,
     "googlenet": 6_624_904,
+    "airbench94": 1_972_504,
     "resnet9": 6_573_120,
     "resnet9_half": 1_646_112,
     "resnet18": 11_689_512,
@@ -88,6 +89,7 @@ SMALL = [network for network in nn.zoo.NETWORKS.values() if PARAMETERS[network.n
 LARGE = ("resnet18", "googlenet", "googlenet_lrn", "se_resnet50", "localizer", "unet")
 #: of a difference quotient: no kink of a rectifier lies so near
 STEP = 1e-9
+TIED = ("airbench94",)  # starts with identities: what a ReLU set to 0 ties in the max-pool behind
 by_name = {"ids": lambda network: network.name}
 
 
@@ -123,7 +125,7 @@ def test_seeds(network):
         np.testing.assert_array_equal(a.data, b.data)
     assert any((a.data != c.data).any() for a, _, c in pairs)
     starts = [parameter.data.reshape(-1)[0] for name, parameter in first.named_parameters() if name.endswith("weight")]
-    drawn = [start for start in starts if start != 1]
+    drawn = [start for start in starts if start not in (0, 1)]
     assert len(set(drawn)) == len(drawn), "two layers start alike"
 
 
@@ -182,6 +184,9 @@ def test_gradients_are_difference_quotients(name):
     for _, entry in model.named_state():
         if entry.data.dtype.kind == "f":
             entry.data = entry.data.astype(np.float64)
+    if name in TIED:
+        for parameter in model.parameters():
+            parameter.data += rng.standard_normal(parameter.data.shape) * 0.05
     drawn_again(model)
     outputs = model(x, training=True)
     weights = [rng.standard_normal(part.shape) / part.size**0.5 for part in listed(outputs)]

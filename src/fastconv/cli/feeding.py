@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 
     from fastconv.data import Dataset
     from fastconv.data.transforms import Transform
+    from fastconv.nn.module import Module
 
-__all__ = ["Feed", "feed"]
+__all__ = ["Feed", "feed", "fit_filters"]
 
 _LARGE = 1 << 30
+_FITTED = 5000  # pictures
 
 
 class Feed(NamedTuple):
@@ -43,3 +45,13 @@ def feed(train: Dataset, test: Dataset, *, crop: int = 0, flip: bool = False, cu
         return Feed((normalize(train.images), train.labels), (normalize(test.images), test.labels), None, None)
     transform = data.Compose(*augments)
     return Feed((train.images, train.labels), (test.images, test.labels), transform, normalize)
+
+
+def fit_filters(model: Module, train: Dataset) -> None:
+    """Set filters that come from pictures instead of training, where the model has such a layer."""
+    from fastconv import data
+    from fastconv.nn.layers.whiten import Whiten2d
+
+    for _, layer in model.named_modules():
+        if isinstance(layer, Whiten2d):
+            layer.fit(data.Normalize(train.mean, train.std)(train.images[:_FITTED]))

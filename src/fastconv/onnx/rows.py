@@ -223,6 +223,7 @@ ROWS: dict[str, Row] = {
     "Sigmoid": plain("Sigmoid"),
     "Softmax": plain("Softmax", axis="dim"),
     "TableConv2d": convolutions.table_conv,
+    "Whiten2d": convolutions.conv,
     "Tanh": plain("Tanh"),
     "Unflatten": _unflatten,
     "Upsample": _upsample,

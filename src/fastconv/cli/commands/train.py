@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     import fastconv
     from fastconv import nn
     from fastconv.cli import checkpoints, data_choice
+    from fastconv.cli.feeding import fit_filters
     from fastconv.nn.files import replacing
 
     output = Output(quiet=arguments.quiet, as_json=arguments.json)
@@ -75,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.out is not None:
         refuse_trained(arguments.out)
+    if resumed is None:
+        fit_filters(model, train)
     folder = make_writable(arguments.resume or arguments.out or checkpoints.free_folder(settings.network))
     path = resumed or folder / f"{settings.network}{checkpoint_suffix()}"
     trainer = _trainer(settings, model, path, _metadata(settings.network, train))

@@ -52,13 +52,14 @@ from fastconv.nn.layers.smooth import GELU, Hardsigmoid, Hardswish, ScaledTanh, 
 from fastconv.nn.layers.softmax import Softmax
 from fastconv.nn.layers.table_conv import TableConv2d
 from fastconv.nn.layers.upsample import Upsample
+from fastconv.nn.layers.whiten import Whiten2d
 from fastconv.nn.module import Module
 
 #: every layer by its name; what a checkpoint may name
 LAYERS: dict[str, type[Module]] = {
     layer.__name__: layer
     for layer in (
-        Conv1d, Conv2d, Conv3d, TableConv2d,
+        Conv1d, Conv2d, Conv3d, TableConv2d, Whiten2d,
         ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
         MaxPool1d, MaxPool2d, MaxPool3d,
         AvgPool1d, AvgPool2d, AvgPool3d,

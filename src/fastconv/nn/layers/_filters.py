@@ -26,7 +26,7 @@ class FilterLayer(Module):
 
     KIND = "CONV"
     FUSES_RELU = True
-    PARAMETERS = ("weight", "bias")
+    PARAMETERS: ClassVar[tuple[str, ...]] = ("weight", "bias")
     #: name of the functional without its dimension, e.g. "conv"
     FUNCTION: ClassVar[str]
     ndim: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,11 +28,13 @@ class _Conv(FilterLayer):
     """Feature maps y[o] = bias[o] + sum_i cross-correlation(x[i], weight[o, i]); see `Conv2d`."""
 
     FUNCTION = "conv"
-    ARGUMENTS = (
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
         "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias",
         "padding_mode", "layout", "dtype",
     )  # fmt: skip
-    HYPERPARAMETERS = ("out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    HYPERPARAMETERS: ClassVar[tuple[str, ...]] = (
+        "out_channels", "kernel_size", "stride", "padding", "dilation", "groups",
+    )  # fmt: skip
 
     def __init__(
         self,

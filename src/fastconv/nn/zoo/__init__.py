@@ -10,6 +10,8 @@ import numpy as np
 
 from fastconv.geometry import canonical_integer
 from fastconv.nn.layers import Graph
+from fastconv.nn.zoo.airbench import NETWORK as AIRBENCH94
+from fastconv.nn.zoo.airbench import airbench94
 from fastconv.nn.zoo.alexnet import NETWORK as ALEXNET
 from fastconv.nn.zoo.alexnet import alexnet
 from fastconv.nn.zoo.all_cnn import NETWORK as ALL_CNN_C
@@ -51,17 +53,19 @@ from fastconv.nn.zoo.zfnet import NETWORK as ZFNET
 from fastconv.nn.zoo.zfnet import zfnet
 
 __all__ = [
-    "NETWORKS", "Network", "alexnet", "all_cnn_c", "build", "conv_autoencoder", "conv_vae", "convnetjs_cifar10",
-    "dcgan_discriminator", "dcgan_generator", "efficientnet_lite0", "googlenet", "googlenet_lrn", "lenet5",
-    "lenet5_1998", "localizer", "mobilenet_v2", "resnet9", "resnet9_half", "resnet18", "resnet20", "resnet34",
-    "resnet50", "resnet56", "resnet101", "resnet152", "se_resnet50", "unet", "vgg11", "vgg16", "vgg19", "zfnet",
+    "NETWORKS", "Network", "airbench94", "alexnet", "all_cnn_c", "build", "conv_autoencoder", "conv_vae",
+    "convnetjs_cifar10", "dcgan_discriminator", "dcgan_generator", "efficientnet_lite0", "googlenet",
+    "googlenet_lrn", "lenet5", "lenet5_1998", "localizer", "mobilenet_v2", "resnet9", "resnet9_half", "resnet18",
+    "resnet20", "resnet34", "resnet50", "resnet56", "resnet101", "resnet152", "se_resnet50", "unet", "vgg11",
+    "vgg16", "vgg19", "zfnet",
 ]  # fmt: skip
 
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
         LENET5, LENET5_1998, CONVNETJS, ALEXNET, ZFNET, *VGGS, *GOOGLENETS, *RESNETS, *CIFAR_RESNETS, *RESNETS9,
-        SE_RESNET50, ALL_CNN_C, MOBILENET_V2, EFFICIENTNET_LITE0, LOCALIZER, UNET, CONV_AUTOENCODER, CONV_VAE, *DCGAN,
+        AIRBENCH94, SE_RESNET50, ALL_CNN_C, MOBILENET_V2, EFFICIENTNET_LITE0, LOCALIZER, UNET, CONV_AUTOENCODER,
+        CONV_VAE, *DCGAN,
     )
 }  # fmt: skip
 
