@@ -130,5 +130,5 @@ class Executable:
                 )
             if array.shape != node.shape:
                 raise ValueError(f"{node.name} has shape {array.shape}, but the network was compiled for {node.shape}")
-            arrays.append(np.ascontiguousarray(array))
+            arrays.append(np.asarray(array, order="C"))
         return arrays

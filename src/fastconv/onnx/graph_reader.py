@@ -15,7 +15,7 @@ from fastconv.onnx.tensors import tensor_array
 from fastconv.onnx.types import numpy_type, type_name
 from fastconv.onnx.writer import onnx_package
 
-__all__ = ["Graph", "Port", "read_graph"]
+__all__ = ["Graph", "Port", "named_array", "port", "read_graph", "schema_of"]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def read_graph(proto: Any, opsets: dict[str, int], folder: Path | None, constant
         if tensor.name not in found:
             found[tensor.name] = named_array(tensor, folder)
     given = frozenset(value.name for value in proto.input if value.name in found)
-    inputs = tuple(_port(value) for value in proto.input if value.name not in given)
+    inputs = tuple(port(value) for value in proto.input if value.name not in given)
     nodes = [_call(node, opsets, folder) for node in proto.node]
-    return Graph(proto.name, inputs, tuple(map(_port, proto.output)), found, nodes, given)
+    return Graph(proto.name, inputs, tuple(map(port, proto.output)), found, nodes, given)
 
 
 def named_array(tensor: Any, folder: Path | None) -> np.ndarray:
@@ -80,7 +80,8 @@ def named_array(tensor: Any, folder: Path | None) -> np.ndarray:
         raise ValueError(f"tensor {tensor.name!r} cannot be read: {error}") from error
 
 
-def _port(value: Any) -> Port:
+def port(value: Any) -> Port:
+    """An input or output of a graph."""
     kind = value.type.WhichOneof("value")
     if kind is None:
         return Port(value.name, None, None)
@@ -105,7 +106,7 @@ def _call(node: Any, opsets: dict[str, int], folder: Path | None) -> Call:
     domain = "" if node.domain == "ai.onnx" else node.domain
     opset = opsets.get(domain, 1)
     name = node.name or next((output for output in node.output if output), node.op_type)
-    since, defaults = _schema(node.op_type, opset, domain)
+    since, defaults = schema_of(node.op_type, opset, domain)
     attributes = dict(defaults)
     for attribute in node.attribute:
         try:
@@ -119,11 +120,11 @@ def _call(node: Any, opsets: dict[str, int], folder: Path | None) -> Call:
 
 
 @functools.lru_cache(maxsize=4096)
-def _schema(operator: str, opset: int, domain: str) -> tuple[int, dict[str, Any]]:
+def schema_of(operator: str, opset: int, domain: str) -> tuple[int, dict[str, Any]]:
     """The opset that brought this form of the operator, and its attributes' defaults."""
     onnx = onnx_package()
     try:
-        schema = onnx.defs.get_schema(operator, opset, domain)
+        schema = onnx.defs.getschema_of(operator, opset, domain)
     except onnx.defs.SchemaError:
         return opset, {}
     defaults = {

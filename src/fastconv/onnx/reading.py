@@ -6,6 +6,7 @@ inputs. Functions are taken apart: those of the file, and of ONNX's own the ones
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.onnx.graph_reader import Graph, named_array, read_graph
+from fastconv.onnx.graph_reader import Graph, named_array, port, read_graph
 from fastconv.onnx.operators import OPERATORS
 from fastconv.onnx.tensors import is_external, tensor_bytes
 from fastconv.onnx.writer import onnx_package
@@ -84,6 +85,7 @@ def _graph(proto: Any, folder: Path | None) -> Graph:
     copy = _checked(_taken_apart(copy))
     opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in copy.opset_import}
     graph = read_graph(copy.graph, opsets, folder, constants)
+    graph.outputs = tuple(map(port, proto.graph.output))
     declared = {value.name for value in proto.graph.input}
     graph.defaults = frozenset(name for name in declared if name in constants)
     return graph
@@ -101,7 +103,8 @@ def _without_weights(proto: Any, folder: Path | None) -> tuple[Any, dict[str, np
     graph, target = proto.graph, copy.graph
     target.name = graph.name or "graph"
     target.input.extend(graph.input)
-    target.output.extend(graph.output)
+    # others than the checker take outputs of unknown shape
+    target.output.extend(value for value in graph.output if value.type.tensor_type.HasField("shape"))
     target.value_info.extend(graph.value_info)
     named = {value.name for value in graph.input}
     moved: dict[str, np.ndarray] = {}
@@ -148,7 +151,8 @@ def _taken_apart(copy: Any) -> Any:
             and _has_function(node.op_type, ours[""])
         }
         if wanted:
-            copy = onnx.inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
+            with contextlib.suppress(RuntimeError):  # those that it cannot take apart are named as lacking
+                copy = onnx.inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
     except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ValueError(f"its functions cannot be taken apart: {_short(error)}") from error
     return copy
@@ -204,6 +208,8 @@ def _checked(copy: Any) -> Any:
     except onnx.checker.ValidationError as error:
         raise ValueError(f"this is no sound ONNX model: {_short(error)}") from error
     except onnx.shape_inference.InferenceError as error:
+        if str(error).count("op_type:") > 1:  # inside of a function of ONNX's own, some of which it cannot infer
+            return copy
         raise ValueError(f"its shapes or types do not fit: {_short(error)}") from error
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"this model cannot be checked: {_short(error)}") from error

@@ -56,9 +56,14 @@ def tensor_array(tensor: Any, folder: Path | None) -> np.ndarray:
     expected = tensor_bytes(tensor)
     if is_external(tensor):
         return _external(tensor, folder, expected)
-    if tensor.HasField("raw_data") and tensor.data_type != tensor.STRING and len(tensor.raw_data) != expected:
-        raise ValueError(f"its shape {list(tensor.dims)} takes {expected} bytes, but it holds {len(tensor.raw_data)}")
-    if not tensor.HasField("raw_data"):
+    if tensor.HasField("raw_data") and tensor.data_type != tensor.STRING:
+        raw = tensor.raw_data
+        if len(raw) != expected:
+            raise ValueError(f"its shape {list(tensor.dims)} takes {expected} bytes, but it holds {len(raw)}")
+        if _bits(tensor.data_type) >= 8:
+            kind = numpy_type(tensor.data_type).newbyteorder("<")
+            return np.frombuffer(raw, kind).astype(kind.newbyteorder("="), copy=False).reshape(tuple(tensor.dims))
+    else:
         stored = sum(len(getattr(tensor, name)) for name in _FIELDS)
         if math.prod(tensor.dims) > 16 * stored:
             raise ValueError(f"its shape {list(tensor.dims)} asks for more elements than the {stored} it holds")

@@ -55,7 +55,9 @@ def _cast(call: Call, x: np.ndarray, like: np.ndarray | None = None) -> np.ndarr
     if x.dtype == object:
         x = x.astype(np.float64)
     with np.errstate(all="ignore"):
-        if kind.kind == "V" or kind.itemsize == 1 and kind.kind not in "iub":
+        if kind.name in ("int4", "uint4", "int2", "uint2"):
+            return x.astype(np.float32).astype(np.int32).astype(kind)
+        if kind.itemsize == 1 and kind.kind not in "iub":
             return saturated(x, kind, call["saturate"] != 0)
         return x.astype(kind)
 

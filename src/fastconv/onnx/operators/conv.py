@@ -88,7 +88,6 @@ def _transpose_crop(call: Call, found: Window, spatial: tuple[int, ...]) -> Pair
     return tuple(crop)
 
 
-@in_float
 def _conv_transpose(
     call: Call, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, out: np.ndarray | None = None
 ) -> np.ndarray:
@@ -230,7 +229,7 @@ def _causal_conv(
 
 ROWS: dict[str, Operator] = {
     "Conv": Operator(_conv, _emit_conv),
-    "ConvTranspose": Operator(_conv_transpose, _emit_conv_transpose),
+    "ConvTranspose": Operator(in_float(_conv_transpose), _emit_conv_transpose),
     "DeformConv": Operator(_deform_conv),
     "Col2Im": Operator(_col2im, sizes=(1, 2)),
     "CausalConvWithState": Operator(_causal_conv),

@@ -67,8 +67,9 @@ def _emit_matmul(program: Program, call: Call, a: Any, b: Any) -> Node | None:
     return program.add("linear", (a,), call.name, weight=np.ascontiguousarray(b.T), bias=None)
 
 
+@in_float
 def _einsum(call: Call, *arrays: np.ndarray) -> np.ndarray:
-    return np.einsum(call["equation"].replace(" ", ""), *arrays)
+    return np.asarray(np.einsum(call["equation"].replace(" ", ""), *arrays))
 
 
 ROWS: dict[str, Operator] = {

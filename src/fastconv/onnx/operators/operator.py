@@ -113,7 +113,7 @@ def in_float(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrapped(call: Call, *inputs: Any) -> Any:
         kind = next(x for x in inputs if x is not None).dtype
-        if kind.char in _COMPUTED:
+        if kind.char in _COMPUTED or kind.kind in "iu":
             return function(call, *inputs)
         given = [x.astype(np.float32) if x is not None and x.dtype == kind else x for x in inputs]
         results = function(call, *given)

@@ -90,8 +90,8 @@ def _view(shape_of: Any) -> Operator:
 
 def _dropout(call: Call, x: np.ndarray, ratio: Any = None, training: Any = None) -> Any:
     """Nothing in inference; the mask of what is kept is all true."""
-    drops = call.since >= 12 and training is not None and bool(training)
-    share = 0.5 if ratio is None else float(ratio)
+    drops = call.since >= 12 and training is not None and bool(np.ravel(training)[0])
+    share = 0.5 if ratio is None else float(np.ravel(ratio)[0])
     if not drops or share == 0:
         return (x, np.ones(x.shape, bool if call.since >= 10 else x.dtype))[: len(call.outputs)]
     kept = np.random.default_rng(call["seed"]).random(x.shape) >= share
@@ -99,7 +99,7 @@ def _dropout(call: Call, x: np.ndarray, ratio: Any = None, training: Any = None)
 
 
 def _emit_dropout(program: Program, call: Call, x: Any, ratio: Any = None, training: Any = None) -> Node | None:
-    if isinstance(training, Node) or (training is not None and bool(training)) or call.wants(1):
+    if isinstance(training, Node) or (training is not None and bool(np.ravel(training)[0])) or call.wants(1):
         return None
     return x
 
@@ -163,7 +163,8 @@ def _space_to_depth(call: Call, x: np.ndarray) -> np.ndarray:
     if size < 1 or height % size or width % size:
         raise ValueError(f"blocksize (={size}) must divide the size {height}x{width}")
     parts = x.reshape(n, channels, height // size, size, width // size, size)
-    return parts.transpose(0, 3, 5, 1, 2, 4).reshape(n, channels * size**2, height // size, width // size)
+    order = (0, 1, 3, 5, 2, 4) if call["mode"] == "CRD" else (0, 3, 5, 1, 2, 4)
+    return parts.transpose(order).reshape(n, channels * size**2, height // size, width // size)
 
 
 # --- pieces and unions
@@ -350,7 +351,7 @@ def _size(x: np.ndarray) -> np.ndarray:
 
 
 def _triangle(call: Call, x: np.ndarray, diagonal: np.ndarray | None = None) -> np.ndarray:
-    k = 0 if diagonal is None else int(diagonal)
+    k = 0 if diagonal is None else int(np.ravel(diagonal)[0])
     return np.tril(x, k) if call["upper"] == 0 else np.triu(x, k)
 
 
