@@ -124,7 +124,7 @@ def schema_of(operator: str, opset: int, domain: str) -> tuple[int, dict[str, An
     """The opset that brought this form of the operator, and its attributes' defaults."""
     onnx = onnx_package()
     try:
-        schema = onnx.defs.getschema_of(operator, opset, domain)
+        schema = onnx.defs.get_schema(operator, opset, domain)
     except onnx.defs.SchemaError:
         return opset, {}
     defaults = {
