@@ -54,9 +54,7 @@ def _run(self: Any, *inputs: Any, **attributes: Any) -> tuple[Any, ...]:
     since, defaults = schema_of(node.op_type, opset, "")
     stated = {attribute.name for attribute in node.attribute}
     given = {name: value for name, value in attributes.items() if name in stated}
-    call = Call(
-        node.op_type, node.input, node.output, {**defaults, **given}, name=node.name, since=since, opset=opset
-    )
+    call = Call(node.op_type, node.input, node.output, {**defaults, **given}, name=node.name, since=since, opset=opset)
     arrays = [None if value is None else np.asarray(value) for value in inputs]
     while arrays and arrays[-1] is None:
         arrays.pop()

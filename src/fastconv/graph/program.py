@@ -37,9 +37,7 @@ class Program:
         self.inputs.append(node)
         return node
 
-    def add(
-        self, operation: str, inputs: Sequence[Node], name: str = "", dtype: Any = None, **attributes: Any
-    ) -> Node:
+    def add(self, operation: str, inputs: Sequence[Node], name: str = "", dtype: Any = None, **attributes: Any) -> Node:
         """A new node; its shape follows from the operation, its type is that of its first input unless it is given."""
         if dtype is None:
             dtype = inputs[0].dtype if inputs else self.dtype

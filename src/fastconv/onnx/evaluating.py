@@ -17,7 +17,7 @@ __all__ = ["evaluated", "row_of"]
 def _reference(call: Call) -> Any:
     """onnx.reference for one node."""
     onnx = onnx_package()
-    import onnx.reference
+    from onnx.reference import ReferenceEvaluator
 
     proto = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -27,7 +27,7 @@ def _reference(call: Call) -> Any:
         ),
         opset_imports=[onnx.helper.make_opsetid(call.domain, call.opset)],
     )  # fmt: skip
-    return onnx.reference.ReferenceEvaluator(proto)
+    return ReferenceEvaluator(proto)
 
 
 def _by_reference(call: Call, *inputs: Any) -> tuple[Any, ...]:
@@ -35,6 +35,11 @@ def _by_reference(call: Call, *inputs: Any) -> tuple[Any, ...]:
     results = iter(_reference(call).run(None, given))
     return tuple(next(results) if name else None for name in call.outputs)
 
+
+#: what operators raise for inputs, or attributes, that do not fit
+_BAD_INPUT = (
+    ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 REFERENCE = Operator(_by_reference, pure=False)
 
@@ -55,5 +60,5 @@ def evaluated(call: Call, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     try:
         with np.errstate(all="ignore"):
             return result_tuple(row_of(call).evaluate(call, *inputs))
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError, NotImplementedError) as error:
+    except _BAD_INPUT as error:
         raise ValueError(f"{call!r}: {error}") from error

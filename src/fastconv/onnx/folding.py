@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from fastconv.onnx.evaluating import evaluated, row_of
 from fastconv.onnx.graph_reader import Graph
 from fastconv.onnx.reading import CONTROL

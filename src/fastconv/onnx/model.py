@@ -146,16 +146,15 @@ class Model:
             If an input has another type.
         """
         arrays, others = self._checked(inputs)
-        try:
-            results = None if others else self._run(arrays)
-        except ShapeChanged:
-            results = None
-        if results is None:
-            results = run_graph(self.graph, {**arrays, **others})
+        with np.errstate(all="ignore"):
+            try:
+                results = None if others else self._run(arrays)
+            except ShapeChanged:
+                results = None
+            if results is None:
+                results = run_graph(self.graph, {**arrays, **others})
         sources = [*arrays.values(), *others.values(), *self.graph.constants.values()]
-        return {
-            port.name: _own(result, sources) for port, result in zip(self.outputs, results, strict=True)
-        }
+        return {port.name: _own(result, sources) for port, result in zip(self.outputs, results, strict=True)}
 
     def program(self, *shapes: tuple[int, ...]) -> Program:
         """The program for inputs of these shapes after its passes: ``str()`` lists what runs.
@@ -189,7 +188,7 @@ class Model:
 
     def _traced(self, shapes: Shapes) -> _Ready | None:
         ports = {port.name: (shape, port.dtype) for port, shape in zip(self.inputs, shapes, strict=True)}
-        if any(dtype is None or dtype == object for _, dtype in ports.values()):
+        if any(dtype is None or dtype.kind == "O" for _, dtype in ports.values()):
             return None
         try:
             program, values = trace(self.graph, ports)  # type: ignore[arg-type]

@@ -135,12 +135,12 @@ def _is_small(tensor: Any) -> bool:
 def _taken_apart(copy: Any) -> Any:
     """Functions replaced by their nodes."""
     onnx = onnx_package()
-    import onnx.inliner
+    from onnx import inliner
 
     try:
         if copy.functions:
             _check_growth(copy)
-            copy = onnx.inliner.inline_local_functions(copy)
+            copy = inliner.inline_local_functions(copy)
         ours = {"": next((e.version for e in copy.opset_import if e.domain in ("", "ai.onnx")), 1)}
         wanted = {
             (node.domain, node.op_type)
@@ -152,7 +152,7 @@ def _taken_apart(copy: Any) -> Any:
         }
         if wanted:
             with contextlib.suppress(RuntimeError):  # those that it cannot take apart are named as lacking
-                copy = onnx.inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
+                copy = inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
     except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ValueError(f"its functions cannot be taken apart: {_short(error)}") from error
     return copy

@@ -95,7 +95,9 @@ def _probe(value: Value) -> Any:
         return value
     if value.dtype == object:
         raise Untraceable("strings are not traced")
-    return np.broadcast_to(np.zeros((), value.dtype) if value.dtype.kind in "iub" else np.ones((), value.dtype), value.shape)
+    return np.broadcast_to(
+        np.zeros((), value.dtype) if value.dtype.kind in "iub" else np.ones((), value.dtype), value.shape
+    )
 
 
 def _called(program: Program, call: Call, inputs: list[Value]) -> tuple[Value, ...]:
@@ -104,7 +106,9 @@ def _called(program: Program, call: Call, inputs: list[Value]) -> tuple[Value, .
         results = evaluated(call, tuple(_probe(value) for value in inputs))
     except ValueError as error:
         raise Untraceable(str(error)) from error
-    if any(result is not None and (not isinstance(result, np.ndarray) or result.dtype == object) for result in results):
+    if any(
+        result is not None and (not isinstance(result, np.ndarray) or result.dtype.kind == "O") for result in results
+    ):
         raise Untraceable(f"{call!r} gives no arrays of numbers")
     nodes = [value for value in inputs if isinstance(value, Node)]
     function = _closure(call, inputs, [None if result is None else (result.shape, result.dtype) for result in results])
@@ -112,7 +116,12 @@ def _called(program: Program, call: Call, inputs: list[Value]) -> tuple[Value, .
         (only,) = results
         return (
             program.add(
-                "evaluate", nodes, call.name, only.dtype, shape=only.shape, function=lambda *arrays: function(*arrays)[0]
+                "evaluate",
+                nodes,
+                call.name,
+                only.dtype,
+                shape=only.shape,
+                function=lambda *arrays: function(*arrays)[0],
             ),
         )
     whole = program.add("evaluate", nodes, call.name, results[0].dtype, shape=(0,), function=function)
@@ -132,7 +141,7 @@ def _closure(call: Call, inputs: list[Value], expected: list[Any]) -> Callable[.
         given = list(constants)
         for place, array in zip(places, arrays, strict=True):
             given[place] = array
-        results = []
+        results: list[Any] = []
         for result, kind in zip(evaluated(call, tuple(given)), expected, strict=True):
             if kind is None:
                 results.append(None)

@@ -28,7 +28,7 @@ def numpy_type(number: int) -> np.dtype:
 
 def type_name(dtype: Any) -> str:
     """For people: "string" for Python objects."""
-    return "string" if dtype == object else np.dtype(dtype).name
+    return "string" if np.dtype(dtype).kind == "O" else np.dtype(dtype).name
 
 
 def saturated(x: np.ndarray, dtype: np.dtype, saturate: bool = True) -> np.ndarray:

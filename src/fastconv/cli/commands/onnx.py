@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.save is not None and arguments.save.suffix not in (".npy", ".npz"):
         raise ValueError(f"--save {arguments.save} must end in .npy or .npz")
     if arguments.save is not None and arguments.save.suffix == ".npy" and len(model.outputs) != 1:
-        raise ValueError(f"{arguments.save} holds one array, but this model has {len(model.outputs)} outputs: take .npz")
+        raise ValueError(f"{arguments.save} holds one array, this model has {len(model.outputs)} outputs: take .npz")
     results = model.run(_arrays(arguments.inputs, model.inputs))
     for name, array in results.items():
         facts = {"output": name, "shape": list(array.shape), "dtype": array.dtype.name}
@@ -85,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.save.suffix == ".npy":
             np.save(arguments.save, next(iter(results.values())))
         else:
-            np.savez(arguments.save, **results)
+            np.savez(arguments.save, **results)  # type: ignore[arg-type]
     return 0
 
 

@@ -43,16 +43,17 @@ def _range(call: Call, start: np.ndarray, limit: np.ndarray, step: np.ndarray) -
 
 def _identity_matrix(call: Call, x: np.ndarray) -> np.ndarray:
     kind = x.dtype if call["dtype"] is None else numpy_type(call["dtype"])
-    return np.eye(*x.shape, k=call["k"] or 0, dtype=kind)
+    rows, columns = x.shape
+    return np.eye(rows, columns, call["k"] or 0, kind)
 
 
 def _cast(call: Call, x: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     kind = like.dtype if like is not None else numpy_type(call["to"])
     if kind == x.dtype:
         return x
-    if kind == object:
+    if kind.kind == "O":
         raise ValueError("casts to strings are not supported")
-    if x.dtype == object:
+    if x.dtype.kind == "O":
         x = x.astype(np.float64)
     with np.errstate(all="ignore"):
         if kind.name in ("int4", "uint4", "int2", "uint2"):
@@ -68,7 +69,7 @@ def _cosine_window(terms: tuple[float, ...], call: Call, size: np.ndarray) -> np
     bounded((count,), np.float64)
     period = count if call["periodic"] != 0 else count - 1
     angle = 2 * np.pi * np.arange(count) / max(period, 1)
-    return sum(term * np.cos(k * angle) for k, term in enumerate(terms)).astype(kind)  # type: ignore[attr-defined]
+    return np.sum([term * np.cos(k * angle) for k, term in enumerate(terms)], axis=0).astype(kind)
 
 
 ROWS: dict[str, Operator] = {

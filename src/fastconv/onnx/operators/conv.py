@@ -68,9 +68,7 @@ def _transpose_crop(call: Call, found: Window, spatial: tuple[int, ...]) -> Pair
     extra = entries("output_padding", call["output_padding"] or (0,) * ndim, ndim, 0)
     full = [
         (n - 1) * stride + extent
-        for n, stride, extent in zip(
-            spatial, found.stride, effective_kernel(found.kernel, found.dilation), strict=True
-        )
+        for n, stride, extent in zip(spatial, found.stride, effective_kernel(found.kernel, found.dilation), strict=True)
     ]
     named = call["auto_pad"] or "NOTSET"
     size = call["output_shape"]
@@ -198,18 +196,16 @@ def _col2im(call: Call, x: np.ndarray, image: np.ndarray, block: np.ndarray) -> 
     dilation = call["dilations"] or (1,) * ndim
     pairs = pad_pairs(call["pads"], ndim)
     padded = [int(n) + before + after for n, (before, after) in zip(image, pairs, strict=True)]
-    counts = [
-        (n - d * (int(k) - 1) - 1) // s + 1 for n, d, k, s in zip(padded, dilation, block, stride, strict=True)
-    ]
+    counts = [(n - d * (int(k) - 1) - 1) // s + 1 for n, d, k, s in zip(padded, dilation, block, stride, strict=True)]
     columns = x.reshape(x.shape[0], x.shape[1] // taps, *map(int, block), *counts)
     y = np.zeros(bounded((x.shape[0], x.shape[1] // taps, *padded), x.dtype), x.dtype)
+    whole = (slice(None), slice(None))
     for tap in itertools.product(*map(range, map(int, block))):
         place = tuple(
             slice(t * d, t * d + (c - 1) * s + 1, s) for t, d, c, s in zip(tap, dilation, counts, stride, strict=True)
         )
-        y[(slice(None), slice(None), *place)] += columns[(slice(None), slice(None), *tap)]
-    inside = tuple(slice(before, before + int(n)) for n, (before, _) in zip(image, pairs, strict=True))
-    return y[(slice(None), slice(None), *inside)]
+        y[whole + place] += columns[whole + tap]
+    return y[whole + tuple(slice(before, before + int(n)) for n, (before, _) in zip(image, pairs, strict=True))]
 
 
 @in_float

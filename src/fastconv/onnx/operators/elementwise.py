@@ -205,7 +205,7 @@ def _is_infinite(call: Call, x: np.ndarray) -> np.ndarray:
 def _bounds(call: Call, low: Any, high: Any) -> tuple[Any, Any]:
     """Of a Clip: attributes before opset 11."""
     if call.since < 11:
-        return tuple(None if call[name] is None else np.array(call[name], np.float32) for name in ("min", "max"))
+        low, high = (None if call[name] is None else np.array(call[name], np.float32) for name in ("min", "max"))
     return low, high
 
 

@@ -34,7 +34,13 @@ def flat_bias(c: Any, features: int) -> np.ndarray | None:
 
 
 def _emit_gemm(program: Program, call: Call, a: Any, b: Any, c: Any = None) -> Node | None:
-    if not isinstance(a, Node) or not isinstance(b, np.ndarray) or call["transA"] or a.dtype.char not in "fd" or b.dtype != a.dtype:
+    if (
+        not isinstance(a, Node)
+        or not isinstance(b, np.ndarray)
+        or call["transA"]
+        or a.dtype.char not in "fd"
+        or b.dtype != a.dtype
+    ):
         return None
     alpha, beta = (1.0 if call[name] is None else call[name] for name in ("alpha", "beta"))
     weight = b if call["transB"] else b.T

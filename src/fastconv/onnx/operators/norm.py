@@ -72,11 +72,13 @@ def _emit_batch_norm(program: Program, call: Call, x: Any, *given: Any) -> Node 
     return program.add("scale", (x,), call.name, scale=scale, shift=shift)
 
 
+_LRN = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+
+
 def _local_response(call: Call, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     size = call["size"]
-    alpha, beta, bias = (
-        default if call[name] is None else call[name] for name, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1))
-    )
+    values = {name: default if call[name] is None else call[name] for name, default in _LRN.items()}
+    alpha, beta, bias = values.values()
     if size % 2:
         return F.local_response_norm(x, size, alpha, beta, bias, out=out)
     # An even window has its odd channel behind here and before in PyTorch.

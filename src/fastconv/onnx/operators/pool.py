@@ -99,9 +99,7 @@ def _emitted(pool: Pool, whole: bool) -> Callable[..., Node | None]:
             return program.add("call", (x,), call.name, function=_into(pool, call), out=True, shape=shape)
         found = window(call, x.shape[2:])
         ceil = bool(call["ceil_mode"])
-        size = pool_output_size(
-            x.shape[2:], found.kernel, found.stride, found.dilation, found.padding, ceil_mode=ceil
-        )
+        size = pool_output_size(x.shape[2:], found.kernel, found.stride, found.dilation, found.padding, ceil_mode=ceil)
         shape, options = (*x.shape[:2], *size), {}
         if pool is _max:
             halves = found == ((2, 2), (2, 2), (1, 1), ((0, 0), (0, 0))) and not ceil

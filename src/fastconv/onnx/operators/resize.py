@@ -66,7 +66,10 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
 
 
 #: for each mode the weight of a neighbour at a distance, and how far neighbours reach
-_KERNELS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {"linear": (_triangle, 1), "cubic": (_cubic, 2)}
+_KERNELS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
+    "linear": (_triangle, 1),
+    "cubic": (_cubic, 2),
+}
 
 
 def _neighbours(call: Call, axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +86,9 @@ def _neighbours(call: Call, axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
         shrink = min(axis.scale, 1.0) if call["antialias"] else 1.0
         spread = math.ceil(reach / shrink)
         taken = np.floor(places)[:, None] + np.arange(1 - spread, spread + 1)
-        weights = kernel((taken - places[:, None]) * shrink, -0.75 if call["cubic_coeff_a"] is None else call["cubic_coeff_a"])
+        weights = kernel(
+            (taken - places[:, None]) * shrink, -0.75 if call["cubic_coeff_a"] is None else call["cubic_coeff_a"]
+        )
         if call["exclude_outside"]:
             weights = np.where((taken < 0) | (taken >= axis.before), 0, weights)
         if shrink != 1 or call["exclude_outside"]:
@@ -143,7 +148,7 @@ def _resize(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
     exact = x if nearest or x.dtype.char in "fd" else x.astype(np.float64)
     y, outside = exact, np.zeros((), bool)
     for axis, how in sorted(axes.items(), key=lambda item: item[1].after / max(1, item[1].before)):
-        if how.before == how.after and how.scale == 1 and how.region == (0, 1):
+        if how.before == how.after and how.scale == 1 and how.region == (0.0, 1.0):
             continue
         y = _along(y, axis, *_neighbours(call, how))
         if cropped:

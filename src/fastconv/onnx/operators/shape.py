@@ -179,7 +179,9 @@ def _emit_concat(program: Program, call: Call, *parts: Any) -> Node | None:
         return None
     axis = axis_of(call, len(parts[0].shape), 1)
     around = [(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts]
-    if any(shape != around[0] or len(part.shape) != len(parts[0].shape) for shape, part in zip(around, parts)):
+    if any(
+        shape != around[0] or len(part.shape) != len(parts[0].shape) for shape, part in zip(around, parts, strict=True)
+    ):
         raise ValueError(f"arrays of shapes {[part.shape for part in parts]} cannot be joined along axis {axis}")
     nodes = [
         part if isinstance(part, Node) else program.add("constant", (), call.name, part.dtype, value=part)
@@ -290,7 +292,7 @@ def _pad(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
     mode = _MODES[call["mode"] or "constant"]
     if mode == "constant":
         return np.pad(kept, around, constant_values=np.asarray(value).astype(x.dtype))
-    return np.pad(kept, around, mode)
+    return np.pad(kept, around, mode)  # type: ignore[call-overload]
 
 
 def _emit_pad(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
