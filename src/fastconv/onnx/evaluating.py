@@ -10,7 +10,7 @@ import numpy as np
 from fastconv.onnx.operators import OPERATORS, Call, Operator, result_tuple
 from fastconv.onnx.writer import onnx_package
 
-__all__ = ["evaluated", "row_of"]
+__all__ = ["REFERENCE", "evaluated", "row_of"]
 
 
 @functools.lru_cache(maxsize=1024)

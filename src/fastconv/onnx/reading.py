@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.onnx.graph_reader import Graph, named_array, port, read_graph
+from fastconv.onnx.graph_reader import Graph, named_array, port, read_graph, schema_of
 from fastconv.onnx.operators import OPERATORS
 from fastconv.onnx.tensors import is_external, tensor_bytes
 from fastconv.onnx.writer import onnx_package
@@ -25,6 +25,8 @@ __all__ = ["CONTROL", "lacking", "read"]
 CONTROL = ("If",)
 #: bytes up to which a tensor stays in the copy that is checked: shapes and indices are what inference reads
 SMALL = 1024
+#: the opset before the first that is promised, which differs in little; test models have it
+OLDEST = 6
 #: nodes beyond which functions may not grow a graph
 MOST_NODES = 10**6
 
@@ -60,6 +62,8 @@ def read(source: Any) -> tuple[Graph, str]:
         return _graph(_parsed(data) if proto is None else proto, folder), name
     except (ValueError, MemoryError) as error:
         raise ValueError(f"{name}: {error}") from error
+    except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{name}: this ONNX file is damaged: {_short(error)}") from error
 
 
 def _parsed(data: bytes) -> Any:
@@ -77,6 +81,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _graph(proto: Any, folder: Path | None) -> Graph:
+    _check_opset(proto)
     constants = {tensor.name: named_array(tensor, folder) for tensor in proto.graph.initializer}
     for tensor in proto.graph.sparse_initializer:
         raise ValueError(f"tensor {tensor.values.name!r} is sparse, which is not supported")
@@ -86,9 +91,28 @@ def _graph(proto: Any, folder: Path | None) -> Graph:
     opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in copy.opset_import}
     graph = read_graph(copy.graph, opsets, folder, constants)
     graph.outputs = tuple(map(port, proto.graph.output))
+    known = (
+        {one.name for one in graph.inputs} | set(graph.constants) | {y for call in graph.nodes for y in call.outputs}
+    )
+    for one in graph.outputs:
+        if one.name not in known:
+            raise ValueError(f"output {one.name!r} is computed by no node")
     declared = {value.name for value in proto.graph.input}
     graph.defaults = frozenset(name for name in declared if name in constants)
     return graph
+
+
+def _check_opset(proto: Any) -> None:
+    """Opsets that the onnx package knows; of those before `OLDEST` only operators that have not changed since."""
+    newest = onnx_package().defs.onnx_opset_version()
+    opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 1)
+    if not 1 <= opset <= newest:
+        raise ValueError(f"its opset {opset} is none of those that the onnx package here knows, 1 to {newest}")
+    for node in proto.graph.node if opset < OLDEST else ():
+        forms = {schema_of(node.op_type, version, "")[0] for version in (opset, OLDEST)}
+        if node.domain in ("", "ai.onnx") and len(forms) > 1:
+            raise ValueError(f"its opset {opset} has another form of {node.op_type} than opset {OLDEST} and later, "
+                             "which are read")  # fmt: skip
 
 
 def _without_weights(proto: Any, folder: Path | None) -> tuple[Any, dict[str, np.ndarray]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.graph import Node, Program
-from fastconv.onnx.evaluating import evaluated, row_of
+from fastconv.onnx.evaluating import REFERENCE, evaluated, row_of
 from fastconv.onnx.graph_reader import Graph
 from fastconv.onnx.operators import Call
 
@@ -105,7 +105,9 @@ def _called(program: Program, call: Call, inputs: list[Value]) -> tuple[Value, .
     try:
         results = evaluated(call, tuple(_probe(value) for value in inputs))
     except ValueError as error:
-        raise Untraceable(str(error)) from error
+        if row_of(call) is REFERENCE:
+            raise Untraceable(str(error)) from error
+        raise
     if any(
         result is not None and (not isinstance(result, np.ndarray) or result.dtype.kind == "O") for result in results
     ):
