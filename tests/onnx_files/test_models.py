@@ -10,7 +10,7 @@ from carriers import carried
 
 onnx = pytest.importorskip("onnx")
 
-from dropin.light_graphs import NAMES, image, light_graph  # noqa: E402
+from light_graphs import NAMES, image, light_graph  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from fastconv import nn  # noqa: E402
