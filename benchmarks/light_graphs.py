@@ -35,9 +35,8 @@ def light_graph(name: str, logits: bool = False) -> Any:
     made = {
         node.output[0]: _values(rng, tuple(map(int, given[node.input[0]])), *readers[node.output[0]]) for node in fills
     }
-    for node in kept[-2:]:
-        if node.op_type == "Gemm":
-            made[node.input[1]] *= np.float32(LAST.get(name, 1))
+    if name in LAST:
+        made[kept[-2].input[1]] *= np.float32(LAST[name])
     constants = {key: array for key, array in given.items() if key in read} | made
     inputs = [value for value in graph.input if value.name in read and value.name not in constants]
     del graph.node[:], graph.initializer[:], graph.input[:]

@@ -92,10 +92,14 @@ def _operator(call: Any) -> str:
 
 
 class _Ready(NamedTuple):
-    """A program that runs, and for each output its place in the results, or the array that it always is."""
+    """A program that runs; for each output its place in the results, or the array that it always is.
+
+    `borrowed`: places of results that are an input, a constant or another result, maybe in another shape.
+    """
 
     executable: Executable
     outputs: list[int | np.ndarray]
+    borrowed: frozenset[int]
 
 
 class Model:
@@ -153,8 +157,9 @@ class Model:
                 results = None
             if results is None:
                 results = run_graph(self.graph, {**arrays, **others})
-        sources = [*arrays.values(), *others.values(), *self.graph.constants.values()]
-        return {port.name: _own(result, sources) for port, result in zip(self.outputs, results, strict=True)}
+                sources = [*arrays.values(), *others.values(), *self.graph.constants.values()]
+                results = [_own(result, sources) for result in results]
+        return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
     def program(self, *shapes: tuple[int, ...]) -> Program:
         """The program for inputs of these shapes after its passes: ``str()`` lists what runs.
@@ -173,8 +178,10 @@ class Model:
         ready = self._prepared(tuple(array.shape for array in arrays.values()))
         if ready is None:
             return None
-        results = ready.executable(*arrays.values())
-        return [results[output] if isinstance(output, int) else output for output in ready.outputs]
+        results = list(ready.executable(*arrays.values()))
+        for place in ready.borrowed:
+            results[place] = results[place].copy()
+        return [results[output] if isinstance(output, int) else output.copy() for output in ready.outputs]
 
     def _prepared(self, shapes: Shapes) -> _Ready | None:
         """The program for these shapes, None where there can be none."""
@@ -196,7 +203,13 @@ class Model:
             return None
         places = {node: place for place, node in enumerate(program.outputs)}
         executable = Executable(program, self._memory)
-        return _Ready(executable, [places[value] if isinstance(value, Node) else value for value in values])
+        roots = [_root(node) for node in program.outputs]
+        borrowed = frozenset(
+            place for place, root in enumerate(roots)
+            if root.operation in ("input", "constant") or root in roots[:place]
+        )  # fmt: skip
+        outputs = [places[value] if isinstance(value, Node) else value for value in values]
+        return _Ready(executable, outputs, borrowed)
 
     def _checked(self, inputs: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The inputs in order, and what replaces initializers."""
@@ -217,6 +230,13 @@ class Model:
                 raise ValueError(f"{name} is {value.dtype} of shape {value.shape}, in the file it is {default.dtype} "
                                  f"of shape {default.shape}")  # fmt: skip
         return arrays, others
+
+
+def _root(node: Node) -> Node:
+    """What a result is, but for its shape."""
+    while node.operation == "reshape":
+        node = node.inputs[0]
+    return node
 
 
 def _is_known(port: Port) -> bool:

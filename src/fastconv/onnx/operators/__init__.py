@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastconv.onnx.operators import (
     activation,
+    audio,
     constants,
     conv,
     elementwise,
@@ -17,6 +18,7 @@ from fastconv.onnx.operators import (
     pool,
     quantized,
     reduction,
+    regions,
     resize,
     shape,
 )
@@ -25,7 +27,8 @@ from fastconv.onnx.operators.operator import Call, Operator, result_tuple
 __all__ = ["OPERATORS", "Call", "Operator", "result_tuple"]
 
 _FAMILIES = (
-    activation, constants, conv, elementwise, gather, matmul, norm, pool, quantized, reduction, resize, shape,
+    activation, audio, constants, conv, elementwise, gather, matmul, norm, pool, quantized, reduction, regions, resize,
+    shape,
 )  # fmt: skip
 
 #: rows of the operators of ONNX's own domain

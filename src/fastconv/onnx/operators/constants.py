@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -63,15 +62,6 @@ def _cast(call: Call, x: np.ndarray, like: np.ndarray | None = None) -> np.ndarr
         return x.astype(kind)
 
 
-def _cosine_window(terms: tuple[float, ...], call: Call, size: np.ndarray) -> np.ndarray:
-    kind = np.dtype(np.float32) if call["output_datatype"] is None else numpy_type(call["output_datatype"])
-    count = int(np.ravel(size)[0])
-    bounded((count,), np.float64)
-    period = count if call["periodic"] != 0 else count - 1
-    angle = 2 * np.pi * np.arange(count) / max(period, 1)
-    return np.sum([term * np.cos(k * angle) for k, term in enumerate(terms)], axis=0).astype(kind)
-
-
 ROWS: dict[str, Operator] = {
     "Constant": Operator(_constant),
     "ConstantOfShape": Operator(_filled, sizes=(0,)),
@@ -79,7 +69,4 @@ ROWS: dict[str, Operator] = {
     "EyeLike": Operator(_identity_matrix),
     "Cast": Operator(_cast),
     "CastLike": Operator(_cast),
-    "HannWindow": Operator(functools.partial(_cosine_window, (0.5, -0.5)), sizes=(0,)),
-    "HammingWindow": Operator(functools.partial(_cosine_window, (25 / 46, -21 / 46)), sizes=(0,)),
-    "BlackmanWindow": Operator(functools.partial(_cosine_window, (0.42, -0.5, 0.08)), sizes=(0,)),
 }

@@ -121,41 +121,6 @@ def _unique(call: Call, x: np.ndarray) -> tuple[np.ndarray, ...]:
     ))[: len(call.outputs)]  # fmt: skip
 
 
-def _non_max_suppression(
-    call: Call,
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    most: np.ndarray | None = None,
-    overlap: np.ndarray | None = None,
-    least: np.ndarray | None = None,
-) -> np.ndarray:
-    """(image, class, box) of the best boxes, without those that overlap a better one of their class too much."""
-    limit = 0 if most is None else int(np.ravel(most)[0])
-    threshold = 0.0 if overlap is None else float(np.ravel(overlap)[0])
-    corners = boxes.astype(np.float64)
-    if call["center_point_box"]:
-        centre, size = corners[..., :2], corners[..., 2:]
-        corners = np.concatenate([centre - size / 2, centre + size / 2], axis=-1)
-    low, high = np.minimum(corners[..., :2], corners[..., 2:]), np.maximum(corners[..., :2], corners[..., 2:])
-    area = np.prod(high - low, axis=-1)
-    found = []
-    for image, kind in np.ndindex(scores.shape[:2]):
-        values = scores[image, kind]
-        order = np.argsort(-values, kind="stable")
-        if least is not None:
-            order = order[values[order] > float(np.ravel(least)[0])]
-        chosen: list[int] = []
-        while len(order) and len(chosen) < limit:
-            best, order = int(order[0]), order[1:]
-            chosen.append(best)
-            common = np.minimum(high[image, best], high[image, order]) - np.maximum(low[image, best], low[image, order])
-            inner = np.prod(np.maximum(common, 0), axis=-1)
-            union = area[image, best] + area[image, order] - inner
-            order = order[inner <= threshold * union]
-        found += [(image, kind, box) for box in chosen]
-    return np.array(found, np.int64).reshape(-1, 3)
-
-
 ROWS: dict[str, Operator] = {
     "Gather": Operator(_gather),
     "GatherElements": Operator(_gather_elements),
@@ -168,5 +133,4 @@ ROWS: dict[str, Operator] = {
     "Compress": Operator(_compress, dynamic=True),
     "NonZero": Operator(_non_zero, dynamic=True),
     "Unique": Operator(_unique, dynamic=True),
-    "NonMaxSuppression": Operator(_non_max_suppression, dynamic=True),
 }
