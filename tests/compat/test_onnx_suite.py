@@ -31,6 +31,7 @@ LACKING = (
 EXPECTED = {
     r"^test_training_dropout(_default)?(_mask)?_cpu": "the mask is that of NumPy's old generator",
     r"^test_cast_e8m0_FLOAT": "rounding up to powers of two is not done",
+    r"^test_dft_inverse": "the stored answers hold roundings of float32, 2e-7, where the answer is 0",
     r"^test_attention_4d_causal_fp16": "float16 in another order of summation",
 }
 

@@ -260,5 +260,5 @@ def test_idle_nodes_go():
 
 
 def test_the_pass_list_is_what_runs(monkeypatch):
-    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:2])
+    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:3])
     assert [node.operation for node in Executable(build(pooled)).program.nodes] == ["conv", "activation", "max_pool"]
