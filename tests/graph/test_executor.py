@@ -118,6 +118,37 @@ def test_a_chain_needs_two_places_only():
     assert Executable(program).arena_bytes == 2 * 64 * 8
 
 
+def test_nodes_of_several_types():
+    """Each has room for its own type; what an operation returns lies elsewhere and is let go after its last reader."""
+    program = Program(np.float32)
+    x = program.input((3, 4))
+    mask = program.input((4,), "mask", np.bool_)
+    places = program.add("call", (x,), "places", np.int64, function=lambda x: x.argmax(axis=1), out=False, shape=(3,))
+    both = program.add(
+        "evaluate", (x, mask), "both", function=lambda x, mask: (x * mask, mask.sum()), shape=(0,)
+    )  # fmt: skip
+    kept = program.add("part", (both,), "kept", index=0, shape=(3, 4))
+    tenth = program.add("constant", (), "tenth", np.float32, value=np.full((3, 4), 0.1, np.float32))
+    total = program.add("add", (kept, tenth), "total")
+    program.outputs = [total, places]
+    assert [node.dtype for node in (x, mask, places, total)] == [np.float32, np.bool_, np.int64, np.float32]
+    executable = Executable(program)
+    given = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([True, False, True, False])
+    for _ in range(2):
+        found, indices = executable(*given)
+        np.testing.assert_allclose(found, given[0] * given[1] + np.float32(0.1))
+        np.testing.assert_array_equal(indices, [3, 3, 3])
+    with pytest.raises(TypeError, match="mask is float32 but the network was compiled for bool"):
+        executable(given[0], np.ones(4, np.float32))
+
+
+def test_inputs_without_axes():
+    program = Program(np.float64)
+    x = program.input(())
+    program.outputs = [program.add("call", (x,), function=np.sin, out=False, shape=())]
+    assert Executable(program)(np.array(2.0))[0].shape == ()
+
+
 def test_threads_wait_for_each_other():
     executable = Executable(random_program(3))
     inputs = [[np.full(SHAPE, float(value)), np.ones(5)] for value in range(4)]

@@ -113,10 +113,33 @@ def both_weighed(program, x):
     return program.add("add", (gate(program, x), gate(program, relu(program, x))))
 
 
+def scaled_twice(program, x):
+    return relu(program, scale(program, scale(program, x), seed=4))
+
+
+def scaled_thrice_behind_a_convolution(program, x):
+    return scale(program, scale(program, scale(program, conv(program, x)), seed=4), seed=2)
+
+
+def scaled_by_channels_then_by_columns(program, x):
+    y = scale(program, x)
+    factors = array(1, 1, 1, x.shape[3], seed=5)
+    return program.add("scale", (y,), scale=factors, shift=np.zeros_like(factors))
+
+
+def scaled_and_read_twice(program, x):
+    y = scale(program, x)
+    return program.add("concat", (scale(program, y, seed=4), y), axis=1)
+
+
 NONE = {"padding": "valid"}
 
 #: what is built, and the operations that remain
 FUSED = {
+    "scaled-twice": (scaled_twice, ["scale"]),
+    "scaled-thrice-conv": (scaled_thrice_behind_a_convolution, ["conv"]),
+    "scaled-apart": (scaled_by_channels_then_by_columns, ["scale", "scale"]),
+    "scaled-and-read": (scaled_and_read_twice, ["scale", "scale", "concat"]),
     "padded": (padded(), ["conv"]),
     "padded-same": (padded(padding="same", stride=(2, 1)), ["conv"]),
     "padded-constant": (padded(value=0.5, **NONE), ["conv"]),
@@ -237,5 +260,5 @@ def test_idle_nodes_go():
 
 
 def test_the_pass_list_is_what_runs(monkeypatch):
-    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:2])
+    monkeypatch.setattr("fastconv.graph.executor.PASSES", PASSES[:3])
     assert [node.operation for node in Executable(build(pooled)).program.nodes] == ["conv", "activation", "max_pool"]

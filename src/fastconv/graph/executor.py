@@ -19,14 +19,20 @@ __all__ = ["Executable"]
 
 
 class _Step(NamedTuple):
-    """What runs, on which slots, and the array it writes to; None for views, and for outputs, made anew each time."""
+    """What runs, on which slots, and the array it writes to.
+
+    `out` is None for what `run` itself returns, and for outputs, which are made anew each time as `shape` and `dtype`
+    say. `idle`: slots that nothing reads any more.
+    """
 
     run: Run
     sources: tuple[int, ...]
     slot: int
     out: np.ndarray | None
-    view: bool
+    returns: bool
     shape: tuple[int, ...]
+    dtype: np.dtype
+    idle: tuple[int, ...]
 
 
 class Executable:
@@ -64,12 +70,14 @@ class Executable:
                 places[node] = places[whole].reshape(-1)[first : first + math.prod(node.shape)].reshape(node.shape)
         slots = {node: index for index, node in enumerate(program.inputs)}
         self._steps = []
+        idle = self._idle()
         for node in program.nodes:
             row = OPERATIONS[node.operation]
             slots[node] = len(slots)
             sources = tuple(slots[taken] for taken in node.inputs)
             run, out = row.prepare(node, memory), places.get(node)
-            self._steps.append(_Step(run, sources, slots[node], out, row.view, node.shape))
+            drops = tuple(slots[other] for other in idle.get(node, ()))
+            self._steps.append(_Step(run, sources, slots[node], out, not row.placed, node.shape, node.dtype, drops))
             for name in ("weight", "bias"):  # packed now, or kept by `run`
                 node.attributes.pop(name, None)
         self.packed_bytes = sum(node.attributes.get("packed_bytes", 0) for node in program.nodes)
@@ -78,8 +86,16 @@ class Executable:
         self._lock = threading.Lock()
 
     def _place(self, node: Node, offset: int) -> np.ndarray:
-        size = math.prod(node.shape) * self.program.dtype.itemsize
-        return self._arena[offset : offset + size].view(self.program.dtype).reshape(node.shape)
+        return self._arena[offset : offset + node.nbytes].view(node.dtype).reshape(node.shape)
+
+    def _idle(self) -> dict[Node, list[Node]]:
+        """For each node the results that nothing reads after it, so that arrays outside of the arena are let go."""
+        found: dict[Node, list[Node]] = {}
+        seen = set(self.program.outputs)
+        for node in reversed(self.program.nodes):
+            found[node] = [taken for taken in dict.fromkeys(node.inputs) if taken not in seen]
+            seen.update(found[node])
+        return found
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """The program's outputs for its inputs, which must have the shapes and the type that the program says.
@@ -89,13 +105,15 @@ class Executable:
         values: list[Any] = [None] * self._slots
         values[: len(inputs)] = self._checked(inputs)
         with self._lock:
-            for run, sources, slot, out, view, shape in self._steps:
+            for run, sources, slot, out, returns, shape, dtype, idle in self._steps:
                 taken = [values[source] for source in sources]
-                if view:
+                if returns:
                     values[slot] = run(taken, None)
                 else:
-                    values[slot] = np.empty(shape, self.program.dtype) if out is None else out
+                    values[slot] = np.empty(shape, dtype) if out is None else out
                     run(taken, values[slot])
+                for other in idle:
+                    values[other] = None
             return tuple(values[slot] for slot in self._results)
 
     def _checked(self, inputs: Sequence[Any]) -> list[np.ndarray]:
@@ -105,12 +123,12 @@ class Executable:
         arrays = []
         for node, value in zip(nodes, inputs, strict=True):
             array = np.asarray(value)
-            if array.dtype != self.program.dtype:
+            if array.dtype != node.dtype:
                 raise TypeError(
-                    f"{node.name} is {array.dtype} but the network was compiled for {self.program.dtype}: "
-                    f"cast it with .astype(np.{self.program.dtype})"
+                    f"{node.name} is {array.dtype} but the network was compiled for {node.dtype}: "
+                    f"cast it with .astype(np.{node.dtype})"
                 )
             if array.shape != node.shape:
                 raise ValueError(f"{node.name} has shape {array.shape}, but the network was compiled for {node.shape}")
-            arrays.append(np.ascontiguousarray(array))
+            arrays.append(np.asarray(array, order="C"))
         return arrays

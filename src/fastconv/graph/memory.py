@@ -41,7 +41,7 @@ class _Life(NamedTuple):
 
 
 def plan_arena(program: Program) -> Arena:
-    """Places for all results but views and the program's outputs, which the caller keeps."""
+    """Places for all results but views, arrays that operations make, and the program's outputs, which callers keep."""
     offsets: dict[Node, int] = {}
     joined = _joined(program)
     placed: list[tuple[int, _Life]] = []
@@ -68,7 +68,7 @@ def _joined(program: Program) -> dict[Node, tuple[Node, int]]:
             continue
         for taken in node.inputs:
             row = OPERATIONS.get(taken.operation)
-            if row and not (row.view or row.joins) and program.only_reader(taken) is node:
+            if row and row.placed and not row.joins and program.only_reader(taken) is node:
                 joined[taken] = (node, first)
             first += math.prod(taken.shape)
     return joined
@@ -90,7 +90,7 @@ def _lives(program: Program, joined: dict[Node, tuple[Node, int]]) -> list[_Life
     kept = {owner.get(output, output) for output in program.outputs}
     lives = []
     for node in program.nodes:
-        if owner[node] is node and node not in kept:
-            size = -(-math.prod(node.shape) * program.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        if owner[node] is node and node not in kept and OPERATIONS[node.operation].placed:
+            size = -(-node.nbytes // ALIGNMENT) * ALIGNMENT
             lives.append(_Life(node, size, first[node], last[node]))
     return lives

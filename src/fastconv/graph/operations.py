@@ -1,9 +1,9 @@
 """The operations of a program: for each the shape of its result, and how it is made ready to run.
 
 ``shape(node)`` gives the result's shape. ``prepare(node, memory)`` returns ``run(inputs, out)``, which fills `out`; a
-view returns instead the array that its result is, and takes no memory of its own. Weights that it packs, or keeps, it
-leaves in ``node.attributes["packed_bytes"]``. A row that writes to any contiguous `out` may write into its place in a
-concatenation.
+view returns instead the array that its result is, and takes no memory of its own; what `makes` its result returns an
+array that lies elsewhere. Weights that it packs, or keeps, it leaves in ``node.attributes["packed_bytes"]``. A row that
+writes to any contiguous `out` may write into its place in a concatenation.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ class Operation(NamedTuple):
     prepare: Callable[[Node, str], Run]
     view: bool = False
     joins: bool = False
+    makes: bool = False
+
+    @property
+    def placed(self) -> bool:
+        """Whether the result lies where the plan of memory says."""
+        return not (self.view or self.makes)
 
 
 def _spatial(shape: Sequence[int], layout: str) -> tuple[int, ...]:
@@ -87,6 +93,24 @@ def _prepare_call(node: Node, memory: str) -> Run:
     if node.attributes["out"]:
         return lambda inputs, out: function(*inputs, out=out)
     return lambda inputs, out: np.copyto(out, function(*inputs))
+
+
+def _prepare_evaluate(node: Node, memory: str) -> Run:
+    """Attributes: function(*inputs) -> array of its own, or a tuple of them for "part" to take apart; shape."""
+    function = node.attributes["function"]
+    return lambda inputs, out: function(*inputs)
+
+
+def _prepare_constant(node: Node, memory: str) -> Run:
+    """Attributes: value."""
+    value = node.attributes["value"]
+    return lambda inputs, out: value
+
+
+def _prepare_part(node: Node, memory: str) -> Run:
+    """Attributes: index, shape."""
+    index = node.attributes["index"]
+    return lambda inputs, out: inputs[0][index]
 
 
 def _prepare_scale(node: Node, memory: str) -> Run:
@@ -164,6 +188,9 @@ OPERATIONS: dict[str, Operation] = {
     "add": Operation(_same, _prepare_add),
     "concat": Operation(_concat_shape, _prepare_concat, joins=True),
     "call": Operation(_stated, _prepare_call),
+    "constant": Operation(lambda node: node.attributes["value"].shape, _prepare_constant, makes=True),
+    "evaluate": Operation(_stated, _prepare_evaluate, makes=True),
+    "part": Operation(_stated, _prepare_part, makes=True),
     "reshape": Operation(
         _stated, lambda node, memory: lambda inputs, out: inputs[0].reshape(node.attributes["shape"]), view=True
     ),

@@ -19,7 +19,7 @@ class Program:
     Attributes
     ----------
     dtype : dtype
-        Of every array: float32 or float64.
+        Of the inputs that name no other: float32 or float64.
     inputs, outputs : list of Node
     nodes : list of Node
         All but the inputs.
@@ -31,15 +31,17 @@ class Program:
         self.nodes: list[Node] = []
         self.outputs: list[Node] = []
 
-    def input(self, shape: tuple[int, ...], name: str = "input") -> Node:
+    def input(self, shape: tuple[int, ...], name: str = "input", dtype: Any = None) -> Node:
         """A new input of the program."""
-        node = Node("input", (), tuple(shape), name, {})
+        node = Node("input", (), tuple(shape), self.dtype if dtype is None else np.dtype(dtype), name, {})
         self.inputs.append(node)
         return node
 
-    def add(self, operation: str, inputs: Sequence[Node], name: str = "", **attributes: Any) -> Node:
-        """A new node; its shape follows from the operation."""
-        node = Node(operation, inputs, (), name or f"{operation}{len(self.nodes)}", attributes)
+    def add(self, operation: str, inputs: Sequence[Node], name: str = "", dtype: Any = None, **attributes: Any) -> Node:
+        """A new node; its shape follows from the operation, its type is that of its first input unless it is given."""
+        if dtype is None:
+            dtype = inputs[0].dtype if inputs else self.dtype
+        node = Node(operation, inputs, (), np.dtype(dtype), name or f"{operation}{len(self.nodes)}", attributes)
         node.shape = tuple(OPERATIONS[operation].shape(node))
         self.nodes.append(node)
         return node

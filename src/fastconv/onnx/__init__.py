@@ -7,8 +7,22 @@ edited. `ROWS` says for every layer which ONNX nodes stand for it: supporting an
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastconv.onnx.export import save, to_onnx
+from fastconv.onnx.graph_reader import Port
+from fastconv.onnx.model import Model, load
+from fastconv.onnx.operators import OPERATORS
 from fastconv.onnx.rows import ROWS
 from fastconv.onnx.writer import Value, Writer
 
-__all__ = ["ROWS", "Value", "Writer", "save", "to_onnx"]
+__all__ = ["OPERATORS", "ROWS", "Backend", "Model", "Port", "Value", "Writer", "load", "save", "to_onnx"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Backend` is a class of the onnx package, which is imported when it is asked for."""
+    if name == "Backend":
+        from fastconv.onnx.backend import Backend
+
+        return Backend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,6 @@ A command is a module with a docstring, ``NAME``, ``HELP``, ``add_arguments(pars
 Modules that take time to import (`fastconv.nn`, matplotlib ...) are imported inside ``run``.
 """
 
-from fastconv.cli.commands import bench, data, evaluate, explain, filter, info, predict, summary, train, tune, zoo
+from fastconv.cli.commands import bench, data, evaluate, explain, filter, info, onnx, predict, summary, train, tune, zoo
 
-COMMANDS = (train, evaluate, predict, data, filter, explain, tune, bench, summary, zoo, info)
+COMMANDS = (train, evaluate, predict, data, filter, explain, tune, bench, summary, zoo, onnx, info)

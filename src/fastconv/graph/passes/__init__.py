@@ -10,6 +10,7 @@ from fastconv.graph.passes.fuse_activation import fuse_activation
 from fastconv.graph.passes.fuse_elementwise import fuse_elementwise
 from fastconv.graph.passes.fuse_pool import fuse_pool
 from fastconv.graph.passes.fuse_residual import fuse_residual
+from fastconv.graph.passes.merge_scales import merge_scales
 from fastconv.graph.program import Program
 
 __all__ = ["PASSES"]
@@ -17,6 +18,7 @@ __all__ = ["PASSES"]
 #: in the order in which they run: what is applied first to a sum is fused first
 PASSES: tuple[Callable[[Program], None], ...] = (
     fold_pad,
+    merge_scales,
     fold_scale,
     fuse_residual,
     fuse_activation,

@@ -1,0 +1,31 @@
+"""Joins scales that follow each other: a batch norm and the factors of channels that some files hold apart from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.functional.scale_shift import cut_for
+from fastconv.graph.program import Program
+
+__all__ = ["merge_scales"]
+
+
+def merge_scales(program: Program) -> None:
+    """(x * a + b) * c + d becomes x * ac + (bc + d), where nothing else reads x * a + b."""
+    for node in list(program.nodes):
+        if node.operation != "scale":
+            continue
+        [source] = node.inputs
+        if source.operation != "scale" or program.only_reader(source) is not node:
+            continue
+        if source.attributes.get("activation") or source.attributes.get("residual"):
+            continue
+        first, second = source.attributes, node.attributes
+        shape = np.broadcast_shapes(first["scale"].shape, second["scale"].shape)
+        if cut_for(source.shape, shape) is None:
+            continue
+        factor = second["scale"].astype(np.float64)
+        scale = first["scale"] * factor
+        shift = first["shift"] * factor + second["shift"]
+        first["scale"], first["shift"] = (np.broadcast_to(one, shape).astype(node.dtype) for one in (scale, shift))
+        program.replace(node, source)

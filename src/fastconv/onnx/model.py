@@ -1,0 +1,268 @@
+"""Model: an ONNX model that runs, as programs for the shapes that its inputs have."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastconv.graph import Executable, Node, Program
+from fastconv.onnx.eager import run_graph
+from fastconv.onnx.folding import fold
+from fastconv.onnx.graph_reader import Graph, Port
+from fastconv.onnx.reading import lacking, read
+from fastconv.onnx.tracing import ShapeChanged, Untraceable, trace
+from fastconv.onnx.types import type_name
+
+__all__ = ["Model", "load"]
+
+KEPT = 4  # executables of the shapes seen last
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> Model:
+    """Read an ONNX model and make it ready to run.
+
+    Batch norms are folded, epilogues fused, weights packed and memory planned as `Module.compile` does; what depends
+    on constants and shapes alone is computed once. Inputs with free sizes get a program for each shape that they come
+    in, of which the last four are kept.
+
+    Parameters
+    ----------
+    source : path, bytes or onnx.ModelProto
+        Of opset 7 or later.
+    memory : {"fast", "lean"}
+        Whether convolutions may keep weights that take more room than the originals.
+    fallback : None or "onnx"
+        What becomes of operators that fastconv lacks: an error that names them, or they run in onnx.reference.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImportError
+        If the onnx package is missing.
+    TypeError
+        If `source` is none of these.
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If the file is damaged, unsound or refers to data that is not there, has shapes that do not fit, or an operator
+        that fastconv lacks; or if an argument is unknown. The message begins with the file's name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv.onnx
+    >>> from fastconv import nn
+    >>> network = nn.Sequential({"conv": nn.Conv2d(1, 2, 3, rng=0), "relu": nn.ReLU()})
+    >>> model = fastconv.onnx.load(fastconv.onnx.to_onnx(network, (1, 5, 5)))
+    >>> model
+    <fastconv.onnx.Model Sequential: input: batchx1x5x5 float32 -> relu: batchx2x3x3 float32>
+    >>> model.run({"input": np.ones((4, 1, 5, 5), np.float32)})["relu"].shape
+    (4, 2, 3, 3)
+    """
+    if memory not in ("fast", "lean"):
+        raise ValueError(f'memory (={memory!r}) must be "fast" or "lean"')
+    if fallback not in (None, "onnx"):
+        raise ValueError(f'fallback (={fallback!r}) must be None or "onnx"')
+    graph, name = read(source)
+    missing = lacking(graph)
+    if missing and fallback is None:
+        kinds = dict.fromkeys(_operator(call) for call in missing)
+        raise ValueError(
+            f"{name}: {missing[0]!r} is of an operator that fastconv lacks ({', '.join(kinds)}); fallback='onnx' runs "
+            "such nodes in onnx.reference"
+        )
+    try:
+        fold(graph)
+        return Model(graph, name, memory)
+    except (ValueError, MemoryError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _operator(call: Any) -> str:
+    return f"{call.domain}.{call.operator}" if call.domain else call.operator
+
+
+class _Ready(NamedTuple):
+    """A program that runs; for each output its place in the results, or the array that it always is.
+
+    `borrowed`: places of results that are an input, a constant or another result, maybe in another shape.
+    """
+
+    executable: Executable
+    outputs: list[int | np.ndarray]
+    borrowed: frozenset[int]
+
+
+class Model:
+    """An ONNX model; `load` makes one. Several threads may run it at the same time.
+
+    Attributes
+    ----------
+    name : str
+        The file's, for messages.
+    inputs, outputs : tuple of Port
+        Each with `name`, `dtype` and `shape`, in which a size is an int, a name, or None where it is free.
+    graph : Graph
+        What is left of the file's nodes after constants were computed.
+    """
+
+    def __init__(self, graph: Graph, name: str, memory: str = "fast") -> None:
+        self.graph, self.name = graph, name
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._ready: OrderedDict[Shapes, _Ready | None] = OrderedDict()
+        if all(_is_known(port) for port in self.inputs):
+            self._prepared(tuple(port.shape for port in self.inputs))  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        ports = [", ".join(map(str, found)) for found in (self.inputs, self.outputs)]
+        return f"<fastconv.onnx.Model {self.graph.name or self.name}: {' -> '.join(ports)}>"
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        inputs : mapping of str to array
+            An array for every input; initializers that the file also lists as inputs may be given too, and then stand
+            for the file's.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The outputs by name, which are the caller's.
+
+        Raises
+        ------
+        ValueError
+            If an input is missing, unknown, or has a shape that does not fit, or arrays do not fit a node.
+        TypeError
+            If an input has another type.
+        """
+        arrays, others = self._checked(inputs)
+        with np.errstate(all="ignore"):
+            try:
+                results = None if others else self._run(arrays)
+            except ShapeChanged:
+                results = None
+            if results is None:
+                results = run_graph(self.graph, {**arrays, **others})
+                sources = [*arrays.values(), *others.values(), *self.graph.constants.values()]
+                results = [_own(result, sources) for result in results]
+        return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
+
+    def program(self, *shapes: tuple[int, ...]) -> Program:
+        """The program for inputs of these shapes after its passes: ``str()`` lists what runs.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or depend on values, so that the model runs node by node.
+        """
+        ready = self._prepared(tuple(shapes) if shapes else next(reversed(self._ready), ()))
+        if ready is None:
+            raise ValueError(f"{self.name} runs node by node: its shapes depend on values")
+        return ready.executable.program
+
+    def _run(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+        ready = self._prepared(tuple(array.shape for array in arrays.values()))
+        if ready is None:
+            return None
+        results = list(ready.executable(*arrays.values()))
+        for place in ready.borrowed:
+            results[place] = results[place].copy()
+        return [results[output] if isinstance(output, int) else output.copy() for output in ready.outputs]
+
+    def _prepared(self, shapes: Shapes) -> _Ready | None:
+        """The program for these shapes, None where there can be none."""
+        with self._lock:
+            if shapes not in self._ready:
+                self._ready[shapes] = self._traced(shapes)
+                if len(self._ready) > KEPT:
+                    self._ready.popitem(last=False)
+            self._ready.move_to_end(shapes)
+            return self._ready[shapes]
+
+    def _traced(self, shapes: Shapes) -> _Ready | None:
+        ports = {port.name: (shape, port.dtype) for port, shape in zip(self.inputs, shapes, strict=True)}
+        if any(dtype is None or dtype.kind == "O" for _, dtype in ports.values()):
+            return None
+        try:
+            program, values = trace(self.graph, ports)  # type: ignore[arg-type]
+        except Untraceable:
+            return None
+        places = {node: place for place, node in enumerate(program.outputs)}
+        executable = Executable(program, self._memory)
+        roots = [_root(node) for node in program.outputs]
+        borrowed = frozenset(
+            place for place, root in enumerate(roots)
+            if root.operation in ("input", "constant") or root in roots[:place]
+        )  # fmt: skip
+        outputs = [places[value] if isinstance(value, Node) else value for value in values]
+        return _Ready(executable, outputs, borrowed)
+
+    def _checked(self, inputs: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The inputs in order, and what replaces initializers."""
+        if not isinstance(inputs, Mapping):
+            raise TypeError(f"inputs must be a dict of arrays by name, not {type(inputs).__name__}")
+        names = [port.name for port in self.inputs]
+        unknown = [name for name in inputs if name not in names and name not in self.graph.defaults]
+        missing = [name for name in names if name not in inputs]
+        if unknown or missing:
+            wrong = f"has no input {unknown[0]!r}" if unknown else f"needs input {missing[0]!r}"
+            raise ValueError(f"{self.name} {wrong}; its inputs are {', '.join(map(str, self.inputs)) or 'none'}")
+        sizes: dict[str, int] = {}
+        arrays = {port.name: _array(port, inputs[port.name], sizes) for port in self.inputs}
+        others = {name: np.asarray(value) for name, value in inputs.items() if name not in arrays}
+        for name, value in others.items():
+            default = self.graph.constants.get(name)
+            if default is not None and (value.shape, value.dtype) != (default.shape, default.dtype):
+                raise ValueError(f"{name} is {value.dtype} of shape {value.shape}, in the file it is {default.dtype} "
+                                 f"of shape {default.shape}")  # fmt: skip
+        return arrays, others
+
+
+def _root(node: Node) -> Node:
+    """What a result is, but for its shape."""
+    while node.operation == "reshape":
+        node = node.inputs[0]
+    return node
+
+
+def _is_known(port: Port) -> bool:
+    return port.shape is not None and port.dtype is not None and all(isinstance(size, int) for size in port.shape)
+
+
+def _array(port: Port, value: Any, sizes: dict[str, int]) -> np.ndarray:
+    """An input, checked; sizes of one name must agree among all inputs."""
+    array = np.asarray(value)
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    if port.dtype is not None and array.dtype != port.dtype:
+        kind = type_name(port.dtype)
+        raise TypeError(f"{port.name} is {array.dtype}, but the model takes {kind}: cast it with .astype(np.{kind})")
+    if port.shape is None:
+        return array
+    fits = array.ndim == len(port.shape)
+    for size, n in zip(port.shape if fits else (), array.shape, strict=fits):
+        wanted = sizes.setdefault(size, n) if isinstance(size, str) else n if size is None else size
+        fits = fits and n == wanted
+    if not fits:
+        raise ValueError(f"{port.name} has shape {array.shape}, but the model takes {port}")
+    return array
+
+
+def _own(result: np.ndarray, sources: list[np.ndarray]) -> np.ndarray:
+    """An output that nothing else holds."""
+    shared = not isinstance(result, np.ndarray) or any(np.may_share_memory(result, source) for source in sources)
+    return np.array(result) if shared else result

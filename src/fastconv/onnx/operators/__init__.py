@@ -1,0 +1,35 @@
+"""The table of ONNX operators: how each is computed on arrays, and which it becomes in a program.
+
+A family of operators is a file with its `ROWS`; supporting another operator is one row. Control flow is not here: the
+graphs in an If are run by `fastconv.onnx.tracing` and `fastconv.onnx.eager`.
+"""
+
+from __future__ import annotations
+
+from fastconv.onnx.operators import (
+    activation,
+    audio,
+    constants,
+    conv,
+    elementwise,
+    gather,
+    matmul,
+    norm,
+    pool,
+    quantized,
+    reduction,
+    regions,
+    resize,
+    shape,
+)
+from fastconv.onnx.operators.operator import Call, Operator, result_tuple
+
+__all__ = ["OPERATORS", "Call", "Operator", "result_tuple"]
+
+_FAMILIES = (
+    activation, audio, constants, conv, elementwise, gather, matmul, norm, pool, quantized, reduction, regions, resize,
+    shape,
+)  # fmt: skip
+
+#: rows of the operators of ONNX's own domain
+OPERATORS: dict[str, Operator] = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}

@@ -1,0 +1,76 @@
+"""fastconv onnx run, info, bench."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from fastconv import nn, onnx  # noqa: E402
+from fastconv.cli import main  # noqa: E402
+
+
+@pytest.fixture
+def model(tmp_path):
+    network = nn.Sequential({"conv": nn.Conv2d(1, 2, 3, rng=0), "relu": nn.ReLU()})
+    onnx.save(network, tmp_path / "net.onnx", (1, 6, 6))
+    return tmp_path / "net.onnx", network
+
+
+def run(capsys, *words):
+    assert main(["onnx", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def failure(capsys, *words):
+    assert main(["onnx", *map(str, words)]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out and captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize("form", ["{0}", "input={0}"])
+@pytest.mark.parametrize("end", [".npy", ".npz"])
+def test_run(capsys, tmp_path, model, form, end):
+    path, network = model
+    x = np.random.default_rng(0).standard_normal((3, 1, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    out = run(capsys, "run", path, form.format(tmp_path / "x.npy"), "--save", tmp_path / f"y{end}")
+    assert out.startswith("relu: 3x2x4x4 float32")
+    saved = np.load(tmp_path / f"y{end}")
+    np.testing.assert_allclose(saved["relu"] if end == ".npz" else saved, network(x), rtol=1e-5, atol=1e-6)
+
+
+def test_run_takes_an_archive(capsys, tmp_path, model):
+    np.savez(tmp_path / "x.npz", input=np.ones((1, 1, 6, 6), np.float32))
+    facts = json.loads(run(capsys, "run", model[0], tmp_path / "x.npz", "--json"))
+    assert facts["output"] == "relu" and facts["shape"] == [1, 2, 4, 4] and facts["min"] >= 0
+
+
+def test_info(capsys, model):
+    out = run(capsys, "info", model[0])
+    assert "input   input: batchx1x6x6 float32" in out and "1  Conv" in out
+    facts = json.loads(run(capsys, "info", model[0], "--json"))
+    assert facts["operators"] == {"Conv": 1, "Relu": 1} and facts["lacking"] == {}
+
+
+def test_bench(capsys, model):
+    assert "median" in run(capsys, "bench", model[0], "--repeat", 2, "--threads", 1)
+    facts = json.loads(run(capsys, "bench", model[0], "--shape", "input=4,1,6,6", "--repeat", 2, "--json"))
+    assert facts["runs"] == 2 and 0 < facts["min_ms"] <= facts["median_ms"]
+
+
+def test_failures(capsys, tmp_path, model):
+    path = model[0]
+    (tmp_path / "text.npy").write_text("no array")
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 6, 6), np.float32))
+    assert "needs input 'input'" in failure(capsys, "run", path)
+    assert "no .npy or .npz" in failure(capsys, "run", path, tmp_path / "text.npy")
+    assert "No such file" in failure(capsys, "run", path, tmp_path / "none.npy")
+    assert "must end in" in failure(capsys, "run", path, tmp_path / "x.npy", "--save", "y.txt")
+    assert "no ONNX file" in failure(capsys, "info", tmp_path / "text.npy")
+    assert "--shape names 'z'" in failure(capsys, "bench", path, "--shape", "z=1,1,6,6")
+    assert "has shape" in failure(capsys, "bench", path, "--shape", "1,2,6,6")
