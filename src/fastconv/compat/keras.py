@@ -1,10 +1,10 @@
 """Keras 3 with its NumPy backend, without JAX: convolutions and pools by fastconv.
 
 ``import fastconv.compat.keras`` before the first ``import keras`` selects the NumPy backend, makes it importable where
-JAX is not installed, and replaces its conv, depthwise_conv, conv_transpose, max_pool and average_pool, of which
-separable_conv is made. Where JAX is installed it is left alone, and Keras may have been imported before.
+JAX is not installed, and replaces its conv, depthwise_conv, separable_conv, conv_transpose, max_pool and average_pool.
+Where JAX is installed it is left alone, and Keras may have been imported before.
 
-float32 and float64 are computed as what they are (with JAX, float64 becomes float32); float16 and bfloat16 are computed
+float32 and float64 are computed as what they are (Keras' own makes float64 float32); float16 and bfloat16 are computed
 in float32 and handed back as what they were; integers are computed exactly up to 53 bits and wrap as NumPy's do.
 """
 
@@ -24,7 +24,7 @@ from fastconv.functional import conv as _conv
 from fastconv.functional import conv_transpose as _transposed
 from fastconv.functional import pool_avg, pool_max
 
-__all__ = ["average_pool", "conv", "conv_transpose", "depthwise_conv", "max_pool"]
+__all__ = ["average_pool", "conv", "conv_transpose", "depthwise_conv", "max_pool", "separable_conv"]
 
 _CONV = {1: _conv.conv1d, 2: _conv.conv2d, 3: _conv.conv3d}
 _TRANSPOSED = {1: _transposed.conv_transpose1d, 2: _transposed.conv_transpose2d, 3: _transposed.conv_transpose3d}
@@ -40,7 +40,7 @@ _TRANSPOSED_WEIGHTS = {1: "WOI", 2: "HWOI", 3: "DHWOI"}
 
 def _import_host() -> tuple[Any, Any]:
     """Import Keras with the NumPy backend; return its backend and the module of its neural functions."""
-    chosen = os.environ.setdefault("KERAS_BACKEND", "numpy")
+    chosen = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "numpy"
     if "keras" in sys.modules:
         chosen = host_module("keras.src.backend", "keras").backend()
     if chosen != "numpy":
@@ -64,11 +64,12 @@ def _array(value: Any) -> np.ndarray:
 
 def _computed(*arrays: np.ndarray) -> tuple[list[np.ndarray], str]:
     """Return the arrays in a type that the engine computes, and the name of the result's type."""
-    result = _backend.result_type(*(array.dtype for array in arrays)) if len(arrays) > 1 else arrays[0].dtype.name
+    kinds = {array.dtype.name for array in arrays}
+    result = kinds.pop() if len(kinds) == 1 else str(_backend.result_type(*kinds))
     if "complex" in result:
         raise TypeError(f"inputs of dtype {result}: convolutions and pools compute real numbers")
-    kind = _backend.is_float_dtype(result)
-    computed = (np.float64 if result == "float64" else np.float32) if kind else np.float64
+    narrow = _backend.is_float_dtype(result) and result != "float64"
+    computed = np.float32 if narrow else np.float64
     return [array.astype(computed, copy=False) for array in arrays], result
 
 
@@ -185,6 +186,26 @@ def depthwise_conv(
     channels = kernel.shape[-2]
     kernel = kernel.reshape(*kernel.shape[:-2], 1, channels * kernel.shape[-1])
     return _convolution(inputs, kernel, strides, padding, data_format, dilation_rate, channels)
+
+
+def separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """`depthwise_conv`, then a convolution by kernels of one element.
+
+    Examples
+    --------
+    >>> separable_conv(np.ones((1, 4, 4, 2)), np.ones((3, 3, 2, 3)), np.ones((1, 1, 6, 5))).shape
+    (1, 2, 2, 5)
+    """
+    maps = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(maps, pointwise_kernel, data_format=data_format)
 
 
 def conv_transpose(
