@@ -4,8 +4,8 @@
     python examples/keras_without_jax.py
 
 Keras cannot train on NumPy arrays, and cannot even be imported for them where JAX is missing. fastconv trains a small
-network on Fashion-MNIST; the same network in Keras gets its weights and predicts, its convolutions and pools computed by
-fastconv.
+network on Fashion-MNIST; the same network in Keras gets its weights and predicts, its convolutions and pools computed
+by fastconv.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def trained(train: data.Dataset, classes: int, epochs: int, seed: int) -> nn.Seq
 
 def in_keras(classes: int):
     """The same network; channels first, so that flattening gives the same order."""
-    import fastconv.compat.keras  # noqa: F401 - before keras: lets it be imported, and computes for it
-    import keras
+    from fastconv.compat.keras import keras  # lets Keras be imported, and computes for it
 
     layers = keras.layers
     options = {"data_format": "channels_first"}

@@ -23,8 +23,7 @@ def host_keras() -> Any:
 
 
 def our_keras() -> Any:
-    import fastconv.compat.keras  # noqa: F401
-    import keras
+    from fastconv.compat.keras import keras
 
     return keras
 

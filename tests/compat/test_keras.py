@@ -233,7 +233,7 @@ WITHOUT_JAX = """
 import sys, numpy as np
 import fastconv.compat.keras
 assert not [name for name in sys.modules if name.partition(".")[0] == "jax" or "backend.jax" in name]
-import keras
+from fastconv.compat.keras import keras
 y = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.MaxPool2D()]).predict(np.ones((1, 8, 8, 3)), verbose=0)
 assert y.shape == (1, 3, 3, 4)
 real, imaginary = keras.ops.fft((np.arange(4, dtype="float32"), np.zeros(4, "float32")))

@@ -1,8 +1,9 @@
 """Keras 3 with its NumPy backend, without JAX: convolutions and pools by fastconv.
 
-``import fastconv.compat.keras`` before the first ``import keras`` selects the NumPy backend, makes it importable where
-JAX is not installed, and replaces its conv, depthwise_conv, separable_conv, conv_transpose, max_pool and average_pool.
-Where JAX is installed it is left alone, and Keras may have been imported before.
+In place of ``import keras``: ``from fastconv.compat.keras import keras``, before anything else imports Keras. This
+selects the NumPy backend, makes it importable where JAX is not installed, and replaces its conv, depthwise_conv,
+separable_conv, conv_transpose, max_pool and average_pool. Where JAX is installed it is left alone, and Keras may have
+been imported before.
 
 float32 and float64 are computed as what they are (Keras' own makes float64 float32); float16 and bfloat16 are computed
 in float32 and handed back as what they were; integers are computed exactly up to 53 bits and wrap as NumPy's do.
@@ -38,8 +39,8 @@ _WEIGHTS = {1: "WIO", 2: "HWIO", 3: "DHWIO"}
 _TRANSPOSED_WEIGHTS = {1: "WOI", 2: "HWOI", 3: "DHWOI"}
 
 
-def _import_host() -> tuple[Any, Any]:
-    """Import Keras with the NumPy backend; return its backend and the module of its neural functions."""
+def _import_host() -> Any:
+    """Import Keras with the NumPy backend."""
     chosen = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "numpy"
     if "keras" in sys.modules:
         chosen = host_module("keras.src.backend", "keras").backend()
@@ -49,12 +50,11 @@ def _import_host() -> tuple[Any, Any]:
             "with KERAS_BACKEND unset or 'numpy'"
         )
     with importable_without_jax():
-        host_module("keras", "keras")
-    backend = host_module("keras.src.backend", "keras")
-    return backend, backend.nn
+        return host_module("keras", "keras")
 
 
-_backend, _host = _import_host()
+keras = _import_host()
+_backend = host_module("keras.src.backend", "keras")
 _checks = host_module("keras.src.backend.common.backend_utils", "keras")
 
 
@@ -317,7 +317,7 @@ def average_pool(
 
 def _put_in_place() -> None:
     for name in __all__:
-        setattr(_host, name, globals()[name])
+        setattr(_backend.nn, name, globals()[name])
 
 
 _put_in_place()
