@@ -20,7 +20,9 @@ hypothesis.settings.register_profile("fastconv", deadline=None, max_examples=60,
 hypothesis.settings.load_profile("fastconv")
 
 # Libraries that fastconv is only compared with, too large for every run; and what a superuser cannot be refused.
-MAY_MISS = ("torch", "ncnn", "onnx", "onnxruntime", "openvino", "root may write")
+MAY_MISS = (
+    "torch", "ncnn", "onnx", "onnxruntime", "openvino", "autograd", "keras", "mygrad", "numpy_ml", "root may write",
+)  # fmt: skip
 
 ISAS = [name for name in _engine.isa_names() if _engine.isa_supported(name)]
 

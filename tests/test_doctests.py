@@ -11,7 +11,7 @@ import pytest
 import fastconv
 
 # Libraries that the benchmarks compare with: their adapters import them, and are left out where they are missing.
-PEERS = ("cv2", "ncnn", "onnx", "onnxruntime", "openvino", "torch")
+PEERS = ("autograd", "cv2", "keras", "mygrad", "ncnn", "numpy_ml", "onnx", "onnxruntime", "openvino", "torch")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = [
     "fastconv",

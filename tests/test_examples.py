@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -52,6 +53,14 @@ def printed(command, folder):
 def test_they_run(command, tmp_path):
     printed(command, tmp_path)
     assert (tmp_path / "picture.png").exists() == ("picture.png" in command)
+
+
+def test_keras_gives_the_same_scores(tmp_path):
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("keras is not installed")
+    out = printed("keras_without_jax.py --epochs 1", tmp_path)
+    difference, most = re.search(r"score (\S+), of scores up to (\S+)", out).groups()
+    assert float(difference) <= 1e-5 * float(most) and float(re.search(r"accuracy by Keras (\S+)", out)[1]) > 0.7
 
 
 @pytest.mark.parametrize("command", ["gunpoint.py --data nowhere", "detect.py --data nowhere"])
