@@ -79,6 +79,13 @@ def test_negative_axes_count_from_the_end():
     np.testing.assert_array_equal(compat.convolve(A, B, axes=([-1], [-1]), dot_axes=([-2], [-2])), wanted)
 
 
+def test_full_where_neither_covers_the_other():
+    """autograd's own exchanges the two without end where they are of one size."""
+    signal = pytest.importorskip("scipy.signal", reason="scipy, autograd's own dependency here, is not installed")
+    A, B = draw((2, 5), (5, 2))
+    np.testing.assert_allclose(compat.convolve(A, B), signal.convolve(A, B), rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize(("mode", "a", "b", "axes", "dots"), table(CASES))
 def test_gradients_of_convolve_are_the_hosts(mode, a, b, axes, dots):
     A, B = draw(a, b)

@@ -42,8 +42,9 @@ _TRANSPOSED_WEIGHTS = {1: "WOI", 2: "HWOI", 3: "DHWOI"}
 def _import_host() -> Any:
     """Import Keras with the NumPy backend."""
     chosen = os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "numpy"
-    if "keras" in sys.modules:
-        chosen = host_module("keras.src.backend", "keras").backend()
+    settled = sys.modules.get("keras.src.backend.config")
+    if settled is not None:
+        chosen = settled.backend()
     if chosen != "numpy":
         raise ImportError(
             f"fastconv.compat.keras needs Keras' NumPy backend, but {chosen!r} is selected: import it before keras, "
@@ -89,7 +90,7 @@ def _rank(inputs: np.ndarray) -> int:
 
 
 def _per_axis(value: Any, ndim: int) -> tuple[int, ...]:
-    return (value,) * ndim if isinstance(value, int) else tuple(value)
+    return (int(value),) * ndim if isinstance(value, (int, np.integer)) else tuple(value)
 
 
 def _spatial(shape: tuple[int, ...], data_format: str) -> tuple[int, ...]:
