@@ -6,7 +6,6 @@ inputs. Functions are taken apart: those of the file, and of ONNX's own the ones
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,8 @@ CONTROL = ("If",)
 SMALL = 1024
 #: the opset before the first that is promised, which differs in little; test models have it
 OLDEST = 6
+#: how often functions of ONNX's own may hold others
+MOST_NESTED = 4
 #: nodes beyond which functions may not grow a graph
 MOST_NODES = 10**6
 
@@ -165,21 +166,32 @@ def _taken_apart(copy: Any) -> Any:
         if copy.functions:
             _check_growth(copy)
             copy = inliner.inline_local_functions(copy)
-        ours = {"": next((e.version for e in copy.opset_import if e.domain in ("", "ai.onnx")), 1)}
-        wanted = {
-            (node.domain, node.op_type)
-            for node in _nodes(copy.graph)
-            if node.domain in ("", "ai.onnx")
-            and node.op_type not in OPERATORS
-            and node.op_type not in CONTROL
-            and _has_function(node.op_type, ours[""])
-        }
-        if wanted:
-            with contextlib.suppress(RuntimeError):  # those that it cannot take apart are named as lacking
-                copy = inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
+        opset = next((entry.version for entry in copy.opset_import if entry.domain in ("", "ai.onnx")), 1)
+        for _ in range(MOST_NESTED):
+            wanted = {
+                (node.domain, node.op_type)
+                for node in _nodes(copy.graph)
+                if node.domain in ("", "ai.onnx")
+                and node.op_type not in OPERATORS
+                and node.op_type not in CONTROL
+                and _has_function(node.op_type, opset)
+            }
+            if not wanted:
+                break
+            copy = _without(copy, sorted(wanted))
     except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ValueError(f"its functions cannot be taken apart: {_short(error)}") from error
     return copy
+
+
+def _without(copy: Any, functions: list[tuple[str, str]]) -> Any:
+    """The model without these functions of ONNX's own; those that it cannot take apart stay, to be named as lacking."""
+    from onnx import inliner
+
+    try:
+        return inliner.inline_selected_functions(copy, functions, inline_schema_functions=True)
+    except RuntimeError:
+        return copy
 
 
 def _has_function(operator: str, opset: int) -> bool:
