@@ -190,7 +190,7 @@ def _without(copy: Any, functions: list[tuple[str, str]]) -> Any:
 
     try:
         return inliner.inline_selected_functions(copy, functions, inline_schema_functions=True)
-    except RuntimeError:
+    except (RuntimeError, TypeError, AttributeError):  # the latter two in older releases of onnx, which cannot
         return copy
 
 
