@@ -22,6 +22,8 @@ __all__ = ["CONTROL", "lacking", "read"]
 
 #: operators of graphs, which have no row
 CONTROL = ("If",)
+#: attributes by which ONNX divides, in some releases without looking
+POSITIVE = ("blocksize", "dilations", "group", "kernel_shape", "num_groups", "offset_group", "strides")
 #: bytes up to which a tensor stays in the copy that is checked: shapes and indices are what inference reads
 SMALL = 1024
 #: the opset before the first that is promised, which differs in little; test models have it
@@ -238,6 +240,11 @@ def _check_growth(copy: Any) -> None:
 def _checked(copy: Any) -> Any:
     """Names, order, attributes and shapes are sound, as far as ONNX can tell."""
     onnx = onnx_package()
+    for node in _nodes(copy.graph):
+        for attribute in node.attribute:
+            numbers = [attribute.i] if attribute.type == attribute.INT else attribute.ints
+            if attribute.name in POSITIVE and min(numbers, default=1) < 1:
+                raise ValueError(f"node {node.name!r} ({node.op_type}): {attribute.name} must be at least 1")
     try:
         onnx.checker.check_model(copy)
         onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True)
