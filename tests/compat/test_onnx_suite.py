@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 LACKING = (
     "is no tensor but a sequence", "is no tensor but a optional", "sparse", "ai.onnx.ml.", "ai.onnx.preview.",
     "Attention", "LinearAttention", "RotaryEmbedding", "GRU", "LSTM", "RNN", "Loop", "Scan", "SequenceMap",
-    "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "Bernoulli", "RandomUniformLike", "BitCast",
+    "Bernoulli", "RandomUniformLike", "BitCast",
     "ImageDecoder", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch",
     "TfIdfVectorizer", "OptionalHasElement", "OptionalGetElement", "Optional", "SequenceEmpty", "SequenceConstruct",
     "SplitToSequence", "SequenceInsert", "casts to strings",
@@ -79,5 +79,5 @@ def test_suite():
     unexpected = {name: text for name, text in failed.items() if not any(re.search(one, name) for one in EXPECTED)}
     assert not unexpected, "\n\n".join(f"{name}\n{text[-500:]}" for name, text in unexpected.items())
     passed = names - set(failed) - set(skipped)
-    assert len(passed) >= 1700, collections.Counter(skipped.values())
+    assert len(passed) >= 1800, collections.Counter(skipped.values())
     assert not [name for name in (*failed, *skipped) if WHOLE.match(name) and name.endswith("_cpu")]

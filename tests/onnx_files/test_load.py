@@ -274,10 +274,38 @@ def test_batch_norm_and_sums_go_into_convolutions():
     assert [node.attributes["activation"] for node in nodes] == ["relu", "relu"]
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20", "mobilenet_v2", "senet18", "googlenet", "efficientnet_lite0"])
+@pytest.mark.parametrize("order", [("x", "g"), ("g", "x")])
+@pytest.mark.parametrize(
+    ("operator", "attributes", "expected"),
+    [("Sigmoid", {}, fastconv.silu), ("HardSigmoid", {"alpha": 1 / 6}, fastconv.hardswish)],
+)
+def test_a_number_times_a_function_of_itself(operator, attributes, expected, order):
+    made = model(
+        [(operator, ["x"], ["g"], attributes), ("Mul", list(order), ["y"])], [value("x", (3, 4))], [value("y", (3, 4))]
+    )
+    loaded, x = load(made), array(3, 4)
+    np.testing.assert_array_equal(loaded.run({"x": x})["y"], expected(x))
+    assert [node.operation for node in loaded.program((3, 4)).nodes] == ["smooth"]
+
+
+def test_lean_memory():
+    """Weights of Winograd's form are larger than the originals."""
+    weight = array(64, 64, 3, 3)
+    made = model(
+        [("Conv", ["x", "w"], ["y"], {"pads": [1, 1, 1, 1]})],
+        [value("x", (1, 64, 28, 28))],
+        [value("y", (1, 64, 28, 28))],
+        {"w": weight},
+    )
+    x = array(1, 64, 28, 28)
+    found = [load(made, memory=memory).run({"x": x})["y"] for memory in ("fast", "lean")]
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-3)
+    sizes = [next(iter(load(made, memory=way)._ready.values())).executable.packed_bytes for way in ("fast", "lean")]
+    assert sizes[1] <= weight.nbytes * 1.1 < sizes[0]
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "mobilenet_v2", "googlenet", "efficientnet_lite0"])
 def test_networks_of_the_zoo(name):
-    if name not in nn.zoo.NETWORKS:
-        pytest.skip(f"no network {name}")
     network = nn.zoo.build(name, seed=0)
     channels, height, width = nn.zoo.NETWORKS[name].input_shape
     x = array(2, channels, min(64, height), min(64, width))

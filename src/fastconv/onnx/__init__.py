@@ -1,4 +1,7 @@
-"""Networks as ONNX files, for the programs that read those (the ``onnx`` extra).
+"""Networks as ONNX files, and ONNX models as programs (the ``onnx`` extra).
+
+``load(path).run({"x": x})`` runs a model. `OPERATORS` says for every ONNX operator how it is computed: supporting
+another one is one row. ``Backend`` is the same behind the interface of the onnx package.
 
 ``save(model, path, input_shape)`` writes a file, ``to_onnx(model, input_shape)`` makes the same in memory. A file holds
 the layers as they are, nothing folded or fused, and the weights under the keys of the model's state, so that it can be
@@ -16,7 +19,7 @@ from fastconv.onnx.operators import OPERATORS
 from fastconv.onnx.rows import ROWS
 from fastconv.onnx.writer import Value, Writer
 
-__all__ = ["OPERATORS", "ROWS", "Backend", "Model", "Port", "Value", "Writer", "load", "save", "to_onnx"]
+__all__ = ["OPERATORS", "ROWS", "Model", "Port", "Value", "Writer", "load", "save", "to_onnx"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ inputs. Functions are taken apart: those of the file, and of ONNX's own the ones
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +22,14 @@ __all__ = ["CONTROL", "lacking", "read"]
 
 #: operators of graphs, which have no row
 CONTROL = ("If",)
+#: attributes by which ONNX divides, in some releases without looking
+POSITIVE = ("blocksize", "dilations", "group", "kernel_shape", "num_groups", "offset_group", "strides")
 #: bytes up to which a tensor stays in the copy that is checked: shapes and indices are what inference reads
 SMALL = 1024
 #: the opset before the first that is promised, which differs in little; test models have it
 OLDEST = 6
+#: how often functions of ONNX's own may hold others
+MOST_NESTED = 4
 #: nodes beyond which functions may not grow a graph
 MOST_NODES = 10**6
 
@@ -165,21 +168,32 @@ def _taken_apart(copy: Any) -> Any:
         if copy.functions:
             _check_growth(copy)
             copy = inliner.inline_local_functions(copy)
-        ours = {"": next((e.version for e in copy.opset_import if e.domain in ("", "ai.onnx")), 1)}
-        wanted = {
-            (node.domain, node.op_type)
-            for node in _nodes(copy.graph)
-            if node.domain in ("", "ai.onnx")
-            and node.op_type not in OPERATORS
-            and node.op_type not in CONTROL
-            and _has_function(node.op_type, ours[""])
-        }
-        if wanted:
-            with contextlib.suppress(RuntimeError):  # those that it cannot take apart are named as lacking
-                copy = inliner.inline_selected_functions(copy, sorted(wanted), inline_schema_functions=True)
+        opset = next((entry.version for entry in copy.opset_import if entry.domain in ("", "ai.onnx")), 1)
+        for _ in range(MOST_NESTED):
+            wanted = {
+                (node.domain, node.op_type)
+                for node in _nodes(copy.graph)
+                if node.domain in ("", "ai.onnx")
+                and node.op_type not in OPERATORS
+                and node.op_type not in CONTROL
+                and _has_function(node.op_type, opset)
+            }
+            if not wanted:
+                break
+            copy = _without(copy, sorted(wanted))
     except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ValueError(f"its functions cannot be taken apart: {_short(error)}") from error
     return copy
+
+
+def _without(copy: Any, functions: list[tuple[str, str]]) -> Any:
+    """The model without these functions of ONNX's own; those that it cannot take apart stay, to be named as lacking."""
+    from onnx import inliner
+
+    try:
+        return inliner.inline_selected_functions(copy, functions, inline_schema_functions=True)
+    except (RuntimeError, TypeError, AttributeError):  # the latter two in older releases of onnx, which cannot
+        return copy
 
 
 def _has_function(operator: str, opset: int) -> bool:
@@ -226,6 +240,11 @@ def _check_growth(copy: Any) -> None:
 def _checked(copy: Any) -> Any:
     """Names, order, attributes and shapes are sound, as far as ONNX can tell."""
     onnx = onnx_package()
+    for node in _nodes(copy.graph):
+        for attribute in node.attribute:
+            numbers = [attribute.i] if attribute.type == attribute.INT else attribute.ints
+            if attribute.name in POSITIVE and min(numbers, default=1) < 1:
+                raise ValueError(f"node {node.name!r} ({node.op_type}): {attribute.name} must be at least 1")
     try:
         onnx.checker.check_model(copy)
         onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True)

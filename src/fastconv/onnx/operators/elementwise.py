@@ -90,11 +90,18 @@ def _emit_sub(program: Program, call: Call, a: Any, b: Any) -> Node | None:
     return found or _ufunc(np.subtract, program, call, a, b)
 
 
+#: what the engine calls a number times a function of itself
+_WEIGHED = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
+
+
 def _emit_mul(program: Program, call: Call, a: Any, b: Any) -> Node | None:
     node, other, _ = _sides(call, a, b)
     if node is None:
         return None
     if isinstance(other, Node):
+        for x, gate in ((a, b), (b, a)):
+            if gate.operation == "smooth" and gate.inputs[0] is x and gate.attributes["activation"] in _WEIGHED:
+                return program.add("smooth", (x,), call.name, activation=_WEIGHED[gate.attributes["activation"]])
         whole, gate = (a, b) if math.prod(a.shape) >= math.prod(b.shape) else (b, a)
         if _broadcast(a, b) == whole.shape and cut_for(whole.shape, gate.shape) is not None:
             return program.add("gate", (whole, gate), call.name)
