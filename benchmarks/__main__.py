@@ -1,4 +1,4 @@
-"""``python -m benchmarks [layers|filters|pools|error|naive|lenet_epoch|import] [options]``: runs one benchmark, by
+"""``python -m benchmarks [layers|filters|pools|dropin|error|naive|lenet_epoch|import] [options]``: runs one benchmark, by
 default the comparison with other libraries."""
 
 import os
