@@ -13,6 +13,9 @@ from fastconv.compat._exact import float_for, magnitude, wrapped
 
 __all__ = ["Target", "axes_of", "axis_of", "border_of", "each", "image_of", "reach_of", "target_of", "working_dtype"]
 
+# SciPy's filters have done smaller images before a call of the engine has begun.
+LEAST_SIZE = 6000
+
 BORDERS = {
     "reflect": "symmetric",
     "grid-mirror": "symmetric",
@@ -26,12 +29,12 @@ BORDERS = {
 
 
 def image_of(value: Any) -> np.ndarray | None:
-    """Return an array of real numbers that is neither empty nor without axes."""
+    """Return an array of real numbers with axes, and large enough to be worth a call of the engine."""
     if hasattr(value, "__array_namespace__") and not isinstance(value, np.ndarray):
         return None
     array = np.asarray(value)
     known = array.dtype.kind in "iu" or array.dtype.char in "fd"
-    return array if known and array.ndim and array.size else None
+    return array if known and array.ndim and array.size >= LEAST_SIZE else None
 
 
 def border_of(mode: Any, cval: Any) -> str | float | None:
@@ -123,14 +126,14 @@ class Target(NamedTuple):
 
 def target_of(output: Any, image: np.ndarray) -> Target | None:
     """Return where the result goes, None for a type or an array that SciPy has to see to."""
+    array = None
     if output is None:
-        return Target(image.dtype.newbyteorder("="), None)
-    if isinstance(output, (type, np.dtype, str)):
+        dtype = image.dtype.newbyteorder("=")
+    elif isinstance(output, (type, np.dtype, str)):
         try:
             dtype = np.dtype(output)
         except TypeError:
             return None
-        array = None
     elif isinstance(output, np.ndarray):
         dtype, array = output.dtype, np.asarray(output)
         if array.shape != image.shape or not array.flags.writeable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 __all__ = ["gaussian_weights", "rounded"]
@@ -10,6 +12,7 @@ __all__ = ["gaussian_weights", "rounded"]
 _MOST_DIFFUSED = 256
 
 
+@functools.lru_cache(maxsize=128)
 def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     """Samples of a Gaussian whose sum is 1, or of its derivative of some order, to be convolved with.
 
@@ -35,7 +38,7 @@ def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
 def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Weights in a type with fewer digits, whose sum stays what it was: what one loses the next smaller one takes up.
 
-    Else the mean of a picture would move by the rounding of the largest weight. Symmetric weights stay symmetric, zeros
+    Otherwise the mean of a picture would move by the rounding of the largest weight. Symmetric weights stay symmetric, zeros
     stay zero.
 
     Examples
@@ -46,8 +49,14 @@ def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """
     if dtype.itemsize >= weights.dtype.itemsize or weights.size > _MOST_DIFFUSED:
         return weights.astype(dtype)
-    flat = weights.reshape(-1)
-    result = np.zeros(flat.size, dtype)
+    return _diffused(weights.tobytes(), weights.dtype.str, dtype.str).reshape(weights.shape)
+
+
+@functools.lru_cache(maxsize=128)
+def _diffused(content: bytes, wide: str, narrow: str) -> np.ndarray:
+    """Weights, from the largest to the smallest, in the narrower type."""
+    flat = np.frombuffer(content, wide)
+    result = np.zeros(flat.size, narrow)
     mirrored = bool((flat == flat[::-1]).all())
     last = flat.size - 1
     lost = 0.0
@@ -58,4 +67,5 @@ def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
         exact = float(flat[index]) + lost / len(places)
         result[places] = exact
         lost = (exact - float(result[index])) * len(places)
-    return result.reshape(weights.shape)
+    result.flags.writeable = False
+    return result

@@ -51,12 +51,13 @@ def filtered(
     if image.dtype.kind not in "iu" or any(constant != int(constant) for constant in constants):
         return None
     largest = max([magnitude(image), *(abs(int(constant)) for constant in constants)])
-    dtype = float_for(largest * max(len(step.weights) for step in steps))
+    dtype = float_for(2 * largest * max(len(step.weights) for step in steps))
     narrow = np.iinfo(target.dtype)
     if dtype is None or largest > narrow.max or (image.dtype.kind == "i" and narrow.min == 0):
         return None
     y = image.astype(dtype)
-    for step in steps:
-        sums = line(y, step, None, num_threads)
-        y = np.trunc(sums.astype(np.float64) / len(step.weights)).astype(dtype)
+    for step in steps:  # a quotient of whole numbers with so few digits never rounds up to the next whole one
+        y = line(y, step, None, num_threads)
+        np.divide(y, len(step.weights), out=y)
+        np.trunc(y, out=y)
     return target.deliver(y)

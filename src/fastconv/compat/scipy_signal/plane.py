@@ -16,6 +16,9 @@ from fastconv.compat.scipy_signal._problem import COMPLEX, FLOATS, MODES, integr
 
 __all__ = ["convolve2d", "correlate2d"]
 
+# SciPy has done less work before a call of the engine has begun.
+_LEAST_PRODUCTS = 12_000
+
 _BORDERS = {
     "fill": "fill",
     "pad": "fill",
@@ -27,11 +30,10 @@ _BORDERS = {
 
 
 def _fill(value: Any) -> complex | None:
-    """Return a fill value of one element as a number, None for anything else."""
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "iufc" or array.dtype.char in "gG":
+    """Return a fill value as a Python number, None for what is no finite number: arrays have SciPy's casting rules."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, complex, np.integer, np.float32)):
         return None
-    number = array.item()
+    number = value.item() if isinstance(value, np.generic) else value
     return number if np.isfinite(number) else None
 
 
@@ -48,6 +50,8 @@ def _filtered(
     """Return the result, None where SciPy's function has to answer."""
     known = isinstance(mode, str) and mode in MODES and isinstance(boundary, str) and boundary in _BORDERS
     if not known or not in1.ndim == in2.ndim == 2 or not in1.size or not in2.size:
+        return None
+    if in1.size * in2.size < _LEAST_PRODUCTS:
         return None
     swapped = mode == "valid" and not all(n >= k for n, k in zip(in1.shape, in2.shape, strict=True))
     if swapped and not all(n <= k for n, k in zip(in1.shape, in2.shape, strict=True)):

@@ -9,9 +9,15 @@ import numpy as np
 
 from fastconv.compat.scipy_signal import _host
 from fastconv.compat.scipy_signal._choice import transform_wins
-from fastconv.compat.scipy_signal._problem import compute, integral, problem_of
+from fastconv.compat.scipy_signal._problem import compute, problem_of
 
 __all__ = ["fftconvolve", "oaconvolve"]
+
+
+def _transformed(*arrays: np.ndarray) -> np.dtype:
+    """The type of a product of transforms: integers are float64 in them, float16 is float32."""
+    kinds = {"b": np.float64, "i": np.float64, "u": np.float64}
+    return np.result_type(np.float32, *(kinds.get(array.dtype.kind, array.dtype) for array in arrays))
 
 
 def _convolve(
@@ -21,8 +27,7 @@ def _convolve(
         in1, in2 = np.asarray(in1), np.asarray(in2)
         problem = problem_of(in1, in2, mode, axes)
         if problem is not None and not transform_wins(problem):
-            dtype = np.result_type(problem.result, np.float64) if integral(in1, in2) else problem.result
-            result = compute(problem, dtype, "default", num_threads)
+            result = compute(problem, _transformed(in1, in2), "default", num_threads)
             if result is not None:
                 return result
     with _host.workers(num_threads):
