@@ -43,7 +43,7 @@ def test_mistakes_are_numpys_errors(name, arguments):
 
 def test_lists_and_scalars():
     assert (ours.convolve([1, 2, 3], [0, 1, 0.5]) == np.convolve([1, 2, 3], [0, 1, 0.5])).all()
-    assert (ours.correlate(2.0, [3.0, 4.0]) == np.correlate(2.0, [3.0, 4.0])).all()
+    assert (ours.convolve(2.0, [3.0, 4.0]) == np.convolve(2.0, [3.0, 4.0])).all()
 
 
 def test_what_is_not_finite_stays_under_its_windows():

@@ -35,16 +35,16 @@ def float_for(bound: int) -> np.dtype | None:
 
 
 def wrapped(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Whole numbers held in floats as integers, modulo the range of `dtype`.
+    """Numbers held in floats as integers, without their fractions and modulo the range of `dtype`.
 
     Examples
     --------
     >>> wrapped(np.array([300.0, -1.0]), np.dtype(np.uint8))
     array([ 44, 255], dtype=uint8)
     """
-    if dtype.itemsize == 8:
-        return values.astype(np.int64).astype(dtype, copy=False)
-    return values.astype(np.int64 if values.dtype.itemsize == 8 else np.int32).astype(dtype, copy=False)
+    wide = np.int64 if dtype.itemsize == 8 or values.dtype.itemsize == 8 else np.int32
+    with np.errstate(invalid="ignore"):  # what is not finite becomes what the machine makes of it
+        return values.astype(wide).astype(dtype, copy=False)
 
 
 def exactly(

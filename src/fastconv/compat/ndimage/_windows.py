@@ -11,7 +11,8 @@ import numpy as np
 from fastconv.compat._broadcast import finite
 from fastconv.compat.ndimage._arguments import Target, working_dtype
 from fastconv.compat.ndimage._kernels import rounded
-from fastconv.compat.ndimage._passes import Pass, run_passes
+from fastconv.compat.ndimage import _passes
+from fastconv.compat.ndimage._passes import Pass
 from fastconv.functional import conv
 from fastconv.functional._separable import choose_factors
 
@@ -41,32 +42,27 @@ def filtered(
         return None
     x = image.astype(dtype, copy=False)
     weights = rounded(kernel.reshape(kernel.shape[first : last + 1]), dtype)
-    out = target.direct(dtype, [x])
     padding = tuple(reach[first : last + 1])
-    y = None
-    if weights.ndim == 2 and target.dtype.kind == "f":
-        y = _in_two_passes(x, weights, first, padding, border, out, num_threads)
-    if y is None:
-        y = _at_once(x, weights, first, padding, border, out, num_threads)
-    if dtype != image.dtype and image.dtype.kind in "iu":
-        return target.deliver(y)
-    if not (weights != 0).all() and not finite(y):
+    steps = _two_passes(x, weights, first, padding, border) if target.dtype.kind == "f" else None
+    if steps is None:
+        y = _at_once(x, weights, first, padding, border, target.direct(dtype, [x]), num_threads)
+    else:
+        y = _passes.filtered(x, steps, target._replace(dtype=dtype, array=target.direct(dtype, [x])), num_threads)
+    if image.dtype.kind == "f" and not (weights != 0).all() and not finite(y):
         return None
     return target.deliver(y)
 
 
-def _in_two_passes(
-    x: np.ndarray, weights: np.ndarray, first: int, padding: Any, border: str | float, out: np.ndarray | None,
-    num_threads: int | None,
-) -> np.ndarray | None:  # fmt: skip
-    """A kernel that is a column times a row, where that pays; None for any other."""
-    found = choose_factors(weights, x.size, "auto", "default")
+def _two_passes(
+    x: np.ndarray, weights: np.ndarray, first: int, padding: Any, border: str | float
+) -> list[Pass] | None:
+    """The passes of a kernel that is a column times a row, where they pay; None for any other."""
+    found = choose_factors(weights, x.size, "auto", "default") if weights.ndim == 2 else None
     if found is None:
         return None
-    column, row = found
-    beyond = border if isinstance(border, str) else border * float(row.sum(dtype=np.float64))
-    steps = [Pass(first + 1, row, border, padding[1]), Pass(first, column, beyond, padding[0])]
-    return run_passes(x, steps, out, num_threads)
+    column, row = (factor.astype(np.float64) for factor in found)
+    beyond = border if isinstance(border, str) else border * float(row.sum())
+    return [Pass(first + 1, row, border, padding[1]), Pass(first, column, beyond, padding[0])]
 
 
 def _at_once(

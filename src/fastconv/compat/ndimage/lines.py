@@ -66,9 +66,7 @@ def correlate1d(
     if image is not None:
         step, target = pass_of(image, weights, axis, mode, cval, origin), target_of(output, image)
         if step is not None and target is not None:
-            result = filtered(image, [step], target, num_threads)
-            if result is not None:
-                return result
+            return filtered(image, [step], target, num_threads)
     return HOST["correlate1d"](input, weights, axis, output, mode, cval, origin)
 
 
@@ -99,9 +97,7 @@ def convolve1d(
         turned = -origin - (len(taps) % 2 == 0) if isinstance(origin, (int, np.integer)) else origin
         step, target = pass_of(image, taps[::-1], axis, mode, cval, turned), target_of(output, image)
         if step is not None and target is not None:
-            result = filtered(image, [step], target, num_threads)
-            if result is not None:
-                return result
+            return filtered(image, [step], target, num_threads)
     return HOST["convolve1d"](input, weights, axis, output, mode, cval, origin)
 
 
@@ -132,9 +128,7 @@ def gaussian_filter1d(
         step = gaussian_pass(image, sigma, axis, order, mode, cval, truncate, radius)
         target = target_of(output, image)
         if step is not None and target is not None:
-            result = filtered(image, [step], target, num_threads)
-            if result is not None:
-                return result
+            return filtered(image, [step], target, num_threads)
     return HOST["gaussian_filter1d"](input, sigma, axis, order, output, mode, cval, truncate, radius=radius)
 
 

@@ -54,9 +54,7 @@ def gaussian_filter(
         target = target_of(output, image)
         steps = _gaussian_passes(image, sigma, order, mode, cval, truncate, radius, axes)
         if target is not None and steps:
-            result = filtered(image, steps, target, num_threads)
-            if result is not None:
-                return result
+            return filtered(image, steps, target, num_threads)
     return HOST["gaussian_filter"](input, sigma, order, output, mode, cval, truncate, radius=radius, axes=axes)
 
 
@@ -272,10 +270,9 @@ def _derivatives(
         steps = _gaussian_passes(
             image, sigma, orders, name, cval, options.get("truncate", 4.0), options.get("radius"), None
         )  # fmt: skip
-        result = filtered(image, steps, Target(target.dtype, None), num_threads) if steps else None
-        if result is None:
+        if not steps:
             return None
-        found.append(result)
+        found.append(filtered(image, steps, Target(target.dtype, None), num_threads))
     return found
 
 
