@@ -1,4 +1,4 @@
-"""One side of the rows of bench_dropin.py, in a process of its own: reads one JSON request a line, answers each with one.
+"""One side of the rows of bench_dropin.py, in a process of its own: reads one JSON request a line, answers each.
 
 A request names a file of rows and a row, and either where to save the result or for how long to time the call. What a
 host prints goes to standard error, since standard output carries the answers.

@@ -136,7 +136,9 @@ def test_origins(name, dtype):
     for origin, mode in itertools.product([0, 1, -1, -2, (1, 0), (-1, 1), (0, 0, 0), 3, 0.0, "x"], MODES):
         argument = np.arange(12.0).reshape(3, 4) if name in ("convolve", "correlate") else (3, 4)
         keywords = {"origin": origin, "mode": mode, "cval": -3}
-        same(outcome(getattr(ours, name), image, argument, **keywords), outcome(HOST[name], image, argument, **keywords))
+        same(
+            outcome(getattr(ours, name), image, argument, **keywords), outcome(HOST[name], image, argument, **keywords)
+        )
 
 
 @pytest.mark.parametrize("name", ["convolve1d", "correlate1d", "uniform_filter1d", "maximum_filter1d"])
@@ -159,8 +161,8 @@ def test_axes(axes, dtype):
     kernel = np.random.default_rng(0).integers(-3, 4, (2, 3, 4)[:count]).astype(float)
     for name, arguments in [
         ("convolve", (kernel,)), ("correlate", (kernel,)), ("uniform_filter", (3,)), ("gaussian_filter", (1.0,)),
-        ("maximum_filter", (3,)), ("minimum_filter", ((2, 3, 4)[:count],)), ("laplace", ()), ("gaussian_laplace", (1.0,)),
-        ("gaussian_gradient_magnitude", (1.0,)),
+        ("maximum_filter", (3,)), ("minimum_filter", ((2, 3, 4)[:count],)), ("laplace", ()),
+        ("gaussian_laplace", (1.0,)), ("gaussian_gradient_magnitude", (1.0,)),
     ]:  # fmt: skip
         # SciPy's N-D kernels take a negative axis in a tuple only.
         wanted = outcome(HOST[name], image, *arguments, axes=(-1,) if axes == -1 else axes)
@@ -233,11 +235,16 @@ def test_the_mean_of_a_picture_stays():
 
 
 def test_what_is_not_finite():
-    """Zero weights let nothing through in kernels of several axes, whatever they meet; maxima pass NaN by as SciPy's do."""
+    """Zero weights let nothing through in kernels of several axes; maxima pass NaN by as SciPy's do."""
     image = make((20, 21), "f4")
     image[5, 6], image[12, 3] = np.nan, np.inf
     with np.errstate(invalid="ignore"):
-        for name, arguments in [("convolve", (np.eye(3),)), ("laplace", ()), ("sobel", ()), ("correlate1d", ([1, 0, 1],))]:
+        for name, arguments in [
+            ("convolve", (np.eye(3),)),
+            ("laplace", ()),
+            ("sobel", ()),
+            ("correlate1d", ([1, 0, 1],)),
+        ]:
             np.testing.assert_allclose(getattr(ours, name)(image, *arguments), HOST[name](image, *arguments), rtol=1e-5)
         np.testing.assert_array_equal(ours.maximum_filter(image, 3), HOST["maximum_filter"](image, 3))
         assert np.isnan(ours.uniform_filter(image, 3)).sum() == 9
@@ -262,7 +269,11 @@ def test_strided_swapped_and_read_only_images(tmp_path):
 
 
 def test_colour_and_volumes():
-    for shape, sigma, size in [((20, 21, 3), (1, 1, 0), (3, 3, 1)), ((8, 9, 40), (0, 1, 1), (1, 3, 5)), ((9, 8, 7), 1, 3)]:
+    for shape, sigma, size in [
+        ((20, 21, 3), (1, 1, 0), (3, 3, 1)),
+        ((8, 9, 40), (0, 1, 1), (1, 3, 5)),
+        ((9, 8, 7), 1, 3),
+    ]:
         for dtype in ("f4", "f8", "u1"):
             image = make(shape, dtype)
             kernel = np.random.default_rng(0).integers(-2, 3, [3 if n else 1 for n in np.broadcast_to(sigma, 3)])

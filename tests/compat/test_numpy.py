@@ -32,7 +32,9 @@ def test_modes_sizes_and_types(name, sizes):
             assert wanted.dtype.kind in "fc" or (got == wanted).all()
 
 
-@pytest.mark.parametrize("arguments", [([], [1]), ([1], []), (np.ones((2, 2)), [1]), ([1], [1], "nonsense"), (["a"], [1])])
+@pytest.mark.parametrize(
+    "arguments", [([], [1]), ([1], []), (np.ones((2, 2)), [1]), ([1], [1], "nonsense"), (["a"], [1])]
+)
 @pytest.mark.parametrize("name", ["convolve", "correlate"])
 def test_mistakes_are_numpys_errors(name, arguments):
     with pytest.raises(Exception) as wanted:  # noqa: B017, PT011 - whatever NumPy raises

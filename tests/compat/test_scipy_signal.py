@@ -88,7 +88,14 @@ def test_any_pair_of_types(first, second):
 @pytest.mark.parametrize("name", ["convolve2d", "correlate2d"])
 @pytest.mark.parametrize("boundary", ["fill", "pad", "wrap", "circular", "symm", "symmetric"])
 def test_every_border(name, boundary):
-    shapes = [((6, 7), (3, 3)), ((5, 4), (2, 4)), ((3, 3), (5, 6)), ((2, 2), (5, 5)), ((1, 4), (3, 1)), ((4, 2), (3, 3))]
+    shapes = [
+        ((6, 7), (3, 3)),
+        ((5, 4), (2, 4)),
+        ((3, 3), (5, 6)),
+        ((2, 2), (5, 5)),
+        ((1, 4), (3, 1)),
+        ((4, 2), (3, 3)),
+    ]
     for (one, two), mode, dtype in itertools.product(shapes, MODES, REAL + ("c8", "u1", "i8")):
         a, b = make(one, dtype, 0), make(two, dtype, 1)
         wanted = outcome(getattr(signal, name), a, b, mode, boundary)
@@ -158,7 +165,8 @@ def test_nothing_and_scalars():
 
 
 AXES = [((3, 8), (3, 4), 1), ((3, 8), (1, 4), -1), ((1, 8), (2, 4), 1), ((4, 3, 6), (4, 2, 6), [1]),
-        ((5, 2, 6), (3, 1, 4), (0, 2)), ((2, 9, 3, 8), (1, 4, 3, 3), [3, 1]), ((4, 1, 5), (2, 3, 1), [0, 2])]  # fmt: skip
+        ((5, 2, 6), (3, 1, 4), (0, 2)), ((2, 9, 3, 8), (1, 4, 3, 3), [3, 1]),
+        ((4, 1, 5), (2, 3, 1), [0, 2])]  # fmt: skip
 
 
 @pytest.mark.parametrize(("one", "two", "axes"), AXES)

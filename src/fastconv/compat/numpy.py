@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat import _broadcast
-from fastconv.compat._broadcast import Window, window
+from fastconv.compat._broadcast import window
 
 __all__ = ["convolve", "correlate"]
 

@@ -1,8 +1,8 @@
 """fastconv in the place of a host's functions, for the whole process and reversibly.
 
-A host's module gets fastconv's functions as attributes while any `use` of it is open or it is installed, and its own back
-afterwards. Whoever asks the module by name (``scipy.signal.convolve``) gets fastconv's; whoever took a function out of
-it before (``from scipy.signal import convolve``) keeps the host's, and `status` lists those it can see.
+A host's module gets fastconv's functions as attributes while any `use` of it is open or it is installed, and its own
+back afterwards. Whoever asks the module by name (``scipy.signal.convolve``) gets fastconv's; whoever took a function
+out of it before (``from scipy.signal import convolve``) keeps the host's, and `status` lists those it can see.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
 def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Weights in a type with fewer digits, whose sum stays what it was: what one loses the next smaller one takes up.
 
-    Otherwise the mean of a picture would move by the rounding of the largest weight. Symmetric weights stay symmetric, zeros
-    stay zero.
+    Otherwise the mean of a picture would move by the rounding of the largest weight. Symmetric weights stay
+    symmetric, zeros stay zero.
 
     Examples
     --------

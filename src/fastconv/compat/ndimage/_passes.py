@@ -1,4 +1,4 @@
-"""Filters of one axis after the other, to SciPy's own bits: sums in float64, and passes stored in the type of the result.
+"""Filters of one axis after the other, to SciPy's bits: sums in float64, passes stored in the type of the result.
 
 Only long kernels on float32 are summed in float32, three times as fast.
 """

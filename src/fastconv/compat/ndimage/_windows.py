@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat._broadcast import finite
+from fastconv.compat.ndimage import _passes
 from fastconv.compat.ndimage._arguments import Target, working_dtype
 from fastconv.compat.ndimage._kernels import rounded
-from fastconv.compat.ndimage import _passes
 from fastconv.compat.ndimage._passes import Pass
 from fastconv.functional import conv
 from fastconv.functional._separable import choose_factors
@@ -34,7 +34,7 @@ def filtered(
 ) -> np.ndarray | None:  # fmt: skip
     """Return the correlation, in its place; None where SciPy has to compute.
 
-    Weights of zero let nothing through in SciPy, whatever they meet: with those, a result that is not finite is SciPy's.
+    Weights of zero let nothing through in SciPy, whatever they meet: with those, what is not finite is SciPy's.
     """
     first, last = _span(kernel)
     dtype = working_dtype(image, target, [kernel], [border])
@@ -53,9 +53,7 @@ def filtered(
     return target.deliver(y)
 
 
-def _two_passes(
-    x: np.ndarray, weights: np.ndarray, first: int, padding: Any, border: str | float
-) -> list[Pass] | None:
+def _two_passes(x: np.ndarray, weights: np.ndarray, first: int, padding: Any, border: str | float) -> list[Pass] | None:
     """The passes of a kernel that is a column times a row, where they pay; None for any other."""
     found = choose_factors(weights, x.size, "auto", "default") if weights.ndim == 2 else None
     if found is None:

@@ -145,7 +145,8 @@ def _gradient(
     if len(found) < len(steps):
         return None
     border = found[0].border
-    if image.ndim in (2, 3) and all(step.border == border for step in found) and (isinstance(border, str) or not border):
+    alike = all(step.border == border for step in found) and (isinstance(border, str) or not border)
+    if target.dtype.kind != "f" and image.ndim in (2, 3) and alike:  # whole numbers: one pass gives the same
         kernel = np.ones((1,) * image.ndim)
         for step in found:
             kernel = kernel * step.weights.reshape([-1 if other == step.axis else 1 for other in range(image.ndim)])
@@ -157,7 +158,7 @@ def sobel(
     input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *,
     num_threads: int | None = None,
 ) -> Any:  # fmt: skip
-    """Sobel filter; see `scipy.ndimage.sobel`. One pass over images and volumes whose axes have the same border.
+    """Sobel filter; see `scipy.ndimage.sobel`.
 
     Parameters
     ----------
@@ -207,9 +208,7 @@ def prewitt(
     return HOST["prewitt"](input, axis, output, mode, cval) if result is None else result
 
 
-def _laplacian(
-    input: Any, output: Any, mode: Any, cval: Any, axes: Any, num_threads: int | None
-) -> np.ndarray | None:
+def _laplacian(input: Any, output: Any, mode: Any, cval: Any, axes: Any, num_threads: int | None) -> np.ndarray | None:
     """Sum of second differences by one kernel; None where SciPy has to compute."""
     image = image_of(input)
     if image is None:
@@ -225,7 +224,8 @@ def _laplacian(
     middle = tuple(n // 2 for n in kernel.shape)
     for axis in places:
         for offset, weight in ((-1, 1), (0, -2), (1, 1)):
-            kernel[(*middle[:axis], middle[axis] + offset, *middle[axis + 1 :])] += weight
+            place = (*middle[:axis], middle[axis] + offset, *middle[axis + 1 :])
+            kernel[place] += weight
     return _windows.filtered(image, kernel, [(n, n) for n in middle], border, target, num_threads)
 
 

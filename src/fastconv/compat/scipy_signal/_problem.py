@@ -1,4 +1,4 @@
-"""What a call of the transforms' kind asks for: axes, windows, types; None where only SciPy has an answer or an error."""
+"""What a convolution asks for: axes, windows, types; None where only SciPy has an answer or an error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def canonical_axes(axes: Any, ndim: int) -> tuple[int, ...] | None:
     if axes is None:
         return tuple(range(ndim))
     try:
-        listed = [operator.index(axes)] if np.isscalar(axes) else [operator.index(axis) for axis in axes]
+        listed = [operator.index(axis) for axis in (axes if np.iterable(axes) else [axes])]
     except TypeError:
         return None
     if not listed or any(not -ndim <= axis < ndim for axis in listed):

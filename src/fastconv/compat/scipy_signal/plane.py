@@ -94,7 +94,13 @@ def _typed(
 
 
 def convolve2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0, *, num_threads: int | None = None
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    *,
+    num_threads: int | None = None,
 ) -> Any:
     """Convolve two images; see `scipy.signal.convolve2d`.
 
@@ -126,7 +132,13 @@ def convolve2d(
 
 
 def correlate2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0, *, num_threads: int | None = None
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    *,
+    num_threads: int | None = None,
 ) -> Any:
     """Cross-correlate two images; see `scipy.signal.correlate2d`, whose "same" is one index further on even kernels.
 

@@ -20,9 +20,7 @@ def _transformed(*arrays: np.ndarray) -> np.dtype:
     return np.result_type(np.float32, *(kinds.get(array.dtype.kind, array.dtype) for array in arrays))
 
 
-def _convolve(
-    in1: Any, in2: Any, mode: Any, axes: Any, num_threads: int | None, host: Callable[..., Any]
-) -> Any:
+def _convolve(in1: Any, in2: Any, mode: Any, axes: Any, num_threads: int | None, host: Callable[..., Any]) -> Any:
     if not _host.foreign(in1, in2):
         in1, in2 = np.asarray(in1), np.asarray(in2)
         problem = problem_of(in1, in2, mode, axes)
@@ -34,9 +32,7 @@ def _convolve(
         return host(in1, in2, mode, axes)
 
 
-def fftconvolve(
-    in1: Any, in2: Any, mode: str = "full", axes: Any = None, *, num_threads: int | None = None
-) -> Any:
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None, *, num_threads: int | None = None) -> Any:
     """Convolve two arrays along `axes`, the others broadcast; see `scipy.signal.fftconvolve`.
 
     Integers are computed in float64. Mode "same" keeps the broadcast size of the axes that are not convolved, where
@@ -62,9 +58,7 @@ def fftconvolve(
     return _convolve(in1, in2, mode, axes, num_threads, _host.host_fftconvolve)
 
 
-def oaconvolve(
-    in1: Any, in2: Any, mode: str = "full", axes: Any = None, *, num_threads: int | None = None
-) -> Any:
+def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None, *, num_threads: int | None = None) -> Any:
     """Convolve two arrays of very different sizes; see `scipy.signal.oaconvolve` and `fftconvolve`.
 
     Parameters
