@@ -43,8 +43,8 @@ def differ(host: Path, ours: Path, tolerance: float) -> str | None:
                 return f"{have.dtype} of shape {have.shape} instead of {want.dtype} of shape {want.shape}"
             if not want.size:
                 continue
-            scale = float(np.abs(want.astype(np.float64)).max())
-            worst = float(np.abs(have.astype(np.float64) - want).max())
+            wide = np.result_type(want, np.float64)
+            scale, worst = float(np.abs(want.astype(wide)).max()), float(np.abs(have.astype(wide) - want).max())
             if not worst <= tolerance * scale:
                 return f"off by {worst:.3g} of {scale:.3g}"
     return None
