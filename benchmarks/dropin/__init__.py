@@ -1,1 +1,1 @@
-"""Rows of bench_dropin.py, one file a host: `ROWS`, and perhaps a `MEAN_GOAL` for their geometric mean."""
+"""Rows of bench_dropin.py, one file a host: each defines `ROWS`, and may define `MEAN_GOAL` for their mean."""
