@@ -196,7 +196,12 @@ def extension() -> Extension:
 
 # The benchmarks lie at the top of the tree and travel in the package, where `fastconv bench` finds them.
 setup(
-    packages=[*find_packages("src"), "fastconv.benchmarks", "fastconv.benchmarks.libraries"],
+    packages=[
+        *find_packages("src"),
+        "fastconv.benchmarks",
+        "fastconv.benchmarks.dropin",
+        "fastconv.benchmarks.libraries",
+    ],
     package_dir={"": "src", "fastconv.benchmarks": "benchmarks"},
     ext_modules=[extension()],
     cmdclass={"build_ext": BuildEngine},

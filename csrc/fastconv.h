@@ -262,6 +262,21 @@ typedef struct fc_scale_desc {
 fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                          const void *residual, void *y, int threads);
 
+/* Correlation of a dense array (before, n, after) with `taps` weights along its axis of n, in float64:
+ * y[b, i, a] = (sum over t of weight[t] * x[b, i + t - reach, a]) / divisor, in SciPy's order of summation (lines.h). */
+typedef struct fc_line_desc {
+    uint32_t struct_size; /* sizeof(fc_line_desc) */
+    fc_dtype input_type, output_type;
+    int64_t before, n, after;
+    int64_t taps, reach; /* 0 <= reach < taps */
+    fc_border border;
+    double border_value;
+    double divisor;
+} fc_line_desc;
+
+/* y may not overlap x. */
+fc_status fc_correlate_lines(const fc_line_desc *desc, const void *x, const double *weight, void *y, int threads);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Row"]
+__all__ = ["Call", "Row"]
 
 Call = Callable[[], Any]
 

@@ -34,6 +34,8 @@
 
 #include "microkernels/smooth.h"
 
+#include "microkernels/lines.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -111,6 +113,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     /* pool section */
     .pool = FC_POOL_TABLE,
     .norm = FC_NORM_TABLE,
+    .line = FC_LINE_TABLE,
     /* ops section */
     .activate = FC_NAME(fc_activate),
     .smooth = FC_NAME(fc_smooth),

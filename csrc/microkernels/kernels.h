@@ -9,6 +9,7 @@
 
 #include "fastconv.h"
 #include "microkernels/depthwise_kernels.h"
+#include "microkernels/line_kernels.h"
 #include "microkernels/norm_kernels.h"
 #include "microkernels/pool_kernels.h"
 
@@ -239,6 +240,9 @@ typedef struct fc_kernels {
 
     /* batch normalisation: helper pointers of csrc/ops/batch_norm.c */
     fc_norm_kernels norm;
+
+    /* filters along one axis, of csrc/ops/lines.c; NULL in float32 */
+    fc_line_kernels line;
 
     /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
     void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);

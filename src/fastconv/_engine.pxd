@@ -224,3 +224,11 @@ cdef extern from "fastconv.h" nogil:
         double parameter
     fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                              const void *residual, void *y, int threads)
+
+    ctypedef struct fc_line_desc:
+        uint32_t struct_size
+        fc_dtype input_type, output_type
+        int64_t before, n, after, taps, reach
+        fc_border border
+        double border_value, divisor
+    fc_status fc_correlate_lines(const fc_line_desc *desc, const void *x, const double *weight, void *y, int threads)

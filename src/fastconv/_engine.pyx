@@ -651,3 +651,23 @@ cdef class ScaleShift:
         with nogil:
             status = fc_scale_shift(&d, px, pscale, pshift, presidual, py, num_threads)
         check(status)
+
+
+def correlate_lines(cnp.ndarray x, cnp.ndarray weight, cnp.ndarray y, size, int64_t reach, border, double border_value,
+                    double divisor, int num_threads=0):
+    """Correlation along the middle axis of dense arrays of size (before, n, after), with float64 weights."""
+    cdef fc_line_desc d
+    memset(&d, 0, sizeof(fc_line_desc))
+    d.struct_size = sizeof(fc_line_desc)
+    d.input_type = FC_FLOAT64 if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64 else FC_FLOAT32
+    d.output_type = FC_FLOAT64 if cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT64 else FC_FLOAT32
+    d.before, d.n, d.after = size
+    d.taps, d.reach = cnp.PyArray_DIM(weight, 0), reach
+    d.border, d.border_value, d.divisor = BORDERS[border], border_value, divisor
+    cdef fc_status status
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *py = data(y)
+    with nogil:
+        status = fc_correlate_lines(&d, px, <const double *>pw, py, num_threads)
+    check(status)

@@ -15,6 +15,7 @@ static const struct {
               {"ops", test_ops},
               {"batch_norm", test_batch_norm},
               {"scale_shift", test_scale_shift},
+              {"lines", test_lines},
               {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };

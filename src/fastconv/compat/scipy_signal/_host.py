@@ -1,0 +1,36 @@
+"""SciPy's own functions, bound before anything takes their place: what is not computed here goes to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv import get_num_threads
+
+try:
+    from scipy import fft
+    from scipy import signal as host
+except ImportError as error:
+    raise ImportError("fastconv.compat.scipy_signal stands in for SciPy and needs it: pip install scipy") from error
+
+__all__ = ["foreign", "host_convolve", "host_correlate", "host_fftconvolve", "host_oaconvolve", "workers"]
+
+host_convolve = host.convolve
+host_correlate = host.correlate
+host_convolve2d = host.convolve2d
+host_correlate2d = host.correlate2d
+host_fftconvolve = host.fftconvolve
+host_oaconvolve = host.oaconvolve
+host_choose_conv_method = host.choose_conv_method
+host_correlation_lags = host.correlation_lags
+
+
+def workers(num_threads: int | None) -> Any:
+    """Return a context in which SciPy's transforms use so many threads."""
+    return fft.set_workers(get_num_threads() if num_threads is None else num_threads)
+
+
+def foreign(*arrays: Any) -> bool:
+    """Whether an array belongs to another library: SciPy's array API support is then what serves it."""
+    return any(hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray) for array in arrays)

@@ -1,0 +1,150 @@
+"""compat.use, install, uninstall and status: counted, process-wide, reversible."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+
+from fastconv import compat
+
+signal = pytest.importorskip("scipy.signal", reason="scipy is not installed")
+ndimage = pytest.importorskip("scipy.ndimage", reason="scipy is not installed")
+
+OWN = {"scipy.signal": signal.convolve, "scipy.ndimage": ndimage.convolve, "numpy": np.convolve}
+MODULES = {"scipy.signal": signal, "scipy.ndimage": ndimage, "numpy": np}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    yield
+    compat.uninstall()
+    assert not compat.status().replaced
+    assert all(MODULES[host].convolve is function for host, function in OWN.items())
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_a_block_replaces_and_puts_back(host):
+    with compat.use(host):
+        assert MODULES[host].convolve.__module__.startswith("fastconv.compat.")
+        assert list(compat.status().replaced) == [host] and compat.status().uses[host] == 1
+    assert MODULES[host].convolve is OWN[host]
+
+
+def test_blocks_nest_and_overlap():
+    first, second = compat.use("scipy.signal", "numpy"), compat.use("scipy.signal")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert signal.convolve is not OWN["scipy.signal"] and np.convolve is OWN["numpy"]
+    second.__exit__(None, None, None)
+    assert signal.convolve is OWN["scipy.signal"]
+    same = compat.use("scipy.signal", "scipy.signal")
+    with same, same:
+        assert compat.status().uses["scipy.signal"] == 2
+
+
+def test_an_exception_ends_a_block_and_functions_are_decorated():
+    with pytest.raises(ZeroDivisionError), compat.use("scipy.ndimage"):
+        raise ZeroDivisionError
+    assert ndimage.convolve is OWN["scipy.ndimage"]
+
+    @compat.use("scipy.ndimage")
+    def inside():
+        return ndimage.convolve
+
+    assert inside() is not OWN["scipy.ndimage"]
+
+
+def test_install_and_uninstall():
+    compat.install("scipy.signal", "numpy")
+    compat.install("scipy.signal")
+    assert compat.status().installed == ["scipy.signal", "numpy"]
+    with compat.use("scipy.signal"):
+        compat.uninstall("scipy.signal")
+        assert signal.convolve is not OWN["scipy.signal"]
+    assert signal.convolve is OWN["scipy.signal"] and np.convolve is not OWN["numpy"]
+    compat.uninstall()
+    compat.uninstall("scipy.ndimage")
+    assert "nothing is replaced" in str(compat.status())
+
+
+def test_every_thread_sees_it():
+    seen = []
+    with compat.use("scipy.signal"):
+        thread = threading.Thread(target=lambda: seen.append(signal.convolve is OWN["scipy.signal"]))
+        thread.start()
+        thread.join()
+    assert seen == [False]
+
+
+def test_many_threads_open_and_close():
+    def work():
+        for _ in range(200):
+            with compat.use("scipy.ndimage"):
+                assert ndimage.convolve is not OWN["scipy.ndimage"]
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ndimage.convolve is OWN["scipy.ndimage"] and compat.status().uses["scipy.ndimage"] == 0
+
+
+def test_status_lists_names_bound_earlier():
+    holder = types.ModuleType("an_early_bird")
+    holder.blur = ndimage.gaussian_filter
+    sys.modules["an_early_bird"] = holder
+    try:
+        with compat.use("scipy.ndimage"):
+            status = compat.status()
+            assert "an_early_bird.blur" in status.bound_earlier
+            assert holder.blur is not ndimage.gaussian_filter
+            text = str(status)
+            assert "gaussian_filter" in text and "bound earlier" in text and "an_early_bird.blur" in text
+    finally:
+        del sys.modules["an_early_bird"]
+
+
+def test_what_others_put_there_stays(monkeypatch):
+    with compat.use("scipy.signal"):
+        ours = signal.correlate
+        monkeypatch.setattr(signal, "convolve", max)
+    assert signal.convolve is max and signal.correlate is not ours
+    monkeypatch.undo()
+    signal.convolve = OWN["scipy.signal"]
+
+
+@pytest.mark.parametrize("hosts", [(), ("scipy",), ("scipy.signal", "nonsense"), (None,), (["numpy"],)])
+def test_mistakes_name_the_host(hosts):
+    for function in (compat.use, compat.install):
+        with pytest.raises(ValueError, match="host"):
+            function(*hosts)
+    if hosts:
+        with pytest.raises(ValueError, match="host"):
+            compat.uninstall(*hosts)
+
+
+def test_importing_the_room_imports_no_host():
+    code = "import sys, fastconv.compat; assert not any(name.startswith('scipy') for name in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_missing_host_says_what_to_install():
+    code = (
+        "import sys; sys.modules['scipy'] = None\n"
+        "import fastconv.compat\n"
+        "for host in ('scipy.signal', 'scipy.ndimage'):\n"
+        "    try:\n"
+        "        fastconv.compat.install(host)\n"
+        "    except ImportError as error:\n"
+        "        assert 'pip install scipy' in str(error), error\n"
+        "    else:\n"
+        "        raise AssertionError\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
