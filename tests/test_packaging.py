@@ -71,7 +71,14 @@ def test_sdist_holds_the_sources(dist):
         str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*") if path.suffix in (".c", ".h", ".inc")
     }
     assert sources <= names
-    assert {"setup.py", "LICENSE", "csrc/isas.txt", "csrc/Makefile", "src/fastconv/_engine.pyx"} <= names
+    assert {
+        "setup.py",
+        "LICENSE",
+        "csrc/isas.txt",
+        "csrc/Makefile",
+        "src/fastconv/_engine.pyx",
+        "src/fastconv/_engine_conv.pxi",
+    } <= names
     assert not [name for name in names if name.endswith((".so", ".o", ".pyc"))]
 
 
