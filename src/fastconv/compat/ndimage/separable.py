@@ -46,7 +46,7 @@ def gaussian_filter(
     --------
     >>> gaussian_filter([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], 0.5).round(3)
     array([[0.011, 0.084, 0.011],
-           [0.084, 0.618, 0.084],
+           [0.084, 0.619, 0.084],
            [0.011, 0.084, 0.011]])
     """
     image = image_of(input)
@@ -296,7 +296,7 @@ def gaussian_laplace(
     Examples
     --------
     >>> gaussian_laplace([0.0, 0.0, 1.0, 0.0, 0.0], 1.0).round(2)
-    array([ 0.16,  0.  , -0.4 ,  0.  ,  0.16])
+    array([ 0.2,  0. , -0.4,  0. ,  0.2])
     """
     image = image_of(input)
     places = None if image is None else axes_of(axes, image.ndim)
@@ -332,7 +332,7 @@ def gaussian_gradient_magnitude(
     Examples
     --------
     >>> gaussian_gradient_magnitude([0.0, 0.0, 1.0, 0.0, 0.0], 1.0).round(2)
-    array([0.1 , 0.24, 0.  , 0.24, 0.1 ])
+    array([0.09, 0.24, 0.  , 0.24, 0.09])
     """
     image = image_of(input)
     places = None if image is None else axes_of(axes, image.ndim)
