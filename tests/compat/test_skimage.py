@@ -1,4 +1,4 @@
-"""scikit-image on fastconv, through scipy.ndimage and scipy.signal: the same pictures, and its own tests where they lie.
+"""scikit-image on fastconv, through scipy.ndimage and scipy.signal: the same pictures, and its own tests.
 
 Its wheels hold no tests: FASTCONV_SKIMAGE_TESTS names the folder `tests` of its source release.
 """
