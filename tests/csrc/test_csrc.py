@@ -15,8 +15,8 @@ from fastconv import _engine
 
 HERE = Path(__file__).parent
 PARTS = 2  # processes that share the table of convolutions
-EMULATED = 16  # every sixteenth row of it under an emulator, which is some twenty times slower
-GROUPS = ("arguments", "lanes", "winograd", "pool", "batch_norm", "ops", "scale_shift", "threads")
+EMULATED = 32  # every 32nd row of it under an emulator, which is some twenty times slower
+GROUPS = ("arguments", "lanes", "winograd", "pool", "batch_norm", "ops", "scale_shift", "lines", "threads")
 
 
 def need(*programs):
