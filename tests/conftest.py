@@ -21,7 +21,8 @@ hypothesis.settings.load_profile("fastconv")
 
 # Libraries that fastconv is only compared with, too large for every run; and what a superuser cannot be refused.
 MAY_MISS = (
-    "torch", "ncnn", "onnx", "onnxruntime", "openvino", "autograd", "keras", "jax", "mygrad", "numpy_ml", "scikit-image",
+    "torch", "ncnn", "onnx", "onnxruntime", "openvino",
+    "autograd", "keras", "jax", "mygrad", "numpy_ml", "scikit-image",
     "root may write",
 )  # fmt: skip
 
