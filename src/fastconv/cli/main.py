@@ -71,6 +71,8 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError):
         return f"not enough memory{': ' + text if text else ''}"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, ValueError | TypeError | OSError | ImportError) and text:
         return text
     return f"{type(error).__name__}: {text} (FASTCONV_TRACEBACK=1 shows where)"
