@@ -53,7 +53,7 @@ def convolve(a: Any, v: Any, mode: Any = "full", *, num_threads: int | None = No
         return _host_convolve(a, v, mode)
     x, kernel = found if len(a) >= len(v) else found[::-1]
     return _broadcast.convolve(
-        x, kernel, (0,), [window(mode, len(x), len(kernel))], num_threads=num_threads
+        x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
     )  # fmt: skip
 
 
@@ -82,8 +82,10 @@ def correlate(a: Any, v: Any, mode: Any = "valid", *, num_threads: int | None = 
     if len(a) >= len(v):
         x, kernel = found[0], found[1][::-1]
         return _broadcast.convolve(
-            x, kernel, (0,), [window(mode, len(x), len(kernel))], num_threads=num_threads
+            x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
         )  # fmt: skip
     x, kernel = found[1], found[0][::-1]
-    y = _broadcast.convolve(x, kernel, (0,), [window(mode, len(x), len(kernel))], num_threads=num_threads)
+    y = _broadcast.convolve(
+        x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
+    )
     return np.ascontiguousarray(y[::-1])

@@ -8,6 +8,7 @@ out of it before (``from scipy.signal import convolve``) keeps the host's, and `
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -47,6 +48,17 @@ class _Replacement:
 
 
 _lock = threading.RLock()
+
+
+def _unlock() -> None:
+    """A child has none of its parent's other threads, of which one may have held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
 _replacements: dict[str, _Replacement] = {}
 
 

@@ -42,7 +42,8 @@ def factors(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     error = np.abs(exact - np.multiply.outer(column, row))
     if not (error <= _EPSILONS * rounding.eps * magnitudes + rounding.tiny).all():
         return None
-    scale = np.sqrt(np.abs(row).sum() / np.abs(column).sum())
+    # A power of two, so that the factors of a box are as exact as the box.
+    scale = 2.0 ** np.round(np.log2(np.abs(row).sum() / np.abs(column).sum()) / 2)
     half = scaled // 2
     return (
         np.ldexp(column * scale, half).astype(kernel.dtype),

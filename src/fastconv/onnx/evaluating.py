@@ -38,7 +38,7 @@ def _by_reference(call: Call, *inputs: Any) -> tuple[Any, ...]:
 
 #: what operators raise for inputs, or attributes, that do not fit
 _BAD_INPUT = (
-    ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError, NotImplementedError, RuntimeError,
+    ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError, RuntimeError,
 )  # fmt: skip
 
 REFERENCE = Operator(_by_reference, pure=False)

@@ -157,8 +157,7 @@ class Model:
                 results = None
             if results is None:
                 results = run_graph(self.graph, {**arrays, **others})
-                sources = [*arrays.values(), *others.values(), *self.graph.constants.values()]
-                results = [_own(result, sources) for result in results]
+                results = [np.array(result) for result in results]
         return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
     def program(self, *shapes: tuple[int, ...]) -> Program:
@@ -169,7 +168,11 @@ class Model:
         ValueError
             If shapes do not fit, or depend on values, so that the model runs node by node.
         """
-        ready = self._prepared(tuple(shapes) if shapes else next(reversed(self._ready), ()))
+        if not shapes and not self._ready:
+            raise ValueError(f"{self.name} has free sizes: name the shapes of its inputs, or run it first")
+        if shapes and len(shapes) != len(self.inputs):
+            raise ValueError(f"{self.name} takes {len(self.inputs)} inputs, got {len(shapes)} shapes")
+        ready = self._prepared(tuple(map(tuple, shapes)) if shapes else next(reversed(self._ready)))
         if ready is None:
             raise ValueError(f"{self.name} runs node by node: its shapes depend on values")
         return ready.executable.program
@@ -181,7 +184,12 @@ class Model:
         results = list(ready.executable(*arrays.values()))
         for place in ready.borrowed:
             results[place] = results[place].copy()
-        return [results[output] if isinstance(output, int) else output.copy() for output in ready.outputs]
+        delivered: list[np.ndarray] = []
+        for output in ready.outputs:
+            array = results[output] if isinstance(output, int) else output
+            taken = not isinstance(output, int) or any(array is other for other in delivered)
+            delivered.append(array.copy() if taken else array)
+        return delivered
 
     def _prepared(self, shapes: Shapes) -> _Ready | None:
         """The program for these shapes, None where there can be none."""
@@ -202,7 +210,8 @@ class Model:
         except Untraceable:
             return None
         places = {node: place for place, node in enumerate(program.outputs)}
-        executable = Executable(program, self._memory)
+        with np.errstate(all="ignore"):
+            executable = Executable(program, self._memory)
         roots = [_root(node) for node in program.outputs]
         borrowed = frozenset(
             place for place, root in enumerate(roots)
@@ -260,9 +269,3 @@ def _array(port: Port, value: Any, sizes: dict[str, int]) -> np.ndarray:
     if not fits:
         raise ValueError(f"{port.name} has shape {array.shape}, but the model takes {port}")
     return array
-
-
-def _own(result: np.ndarray, sources: list[np.ndarray]) -> np.ndarray:
-    """An output that nothing else holds."""
-    shared = not isinstance(result, np.ndarray) or any(np.may_share_memory(result, source) for source in sources)
-    return np.array(result) if shared else result

@@ -41,6 +41,9 @@ def trace(graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -
     for name, (shape, dtype) in ports.items():
         values[name] = program.input(shape, name, dtype)
     _trace_nodes(program, graph.nodes, values)
+    missing = [port.name for port in graph.outputs if port.name not in values]
+    if missing:
+        raise ValueError(f"output {missing[0]!r} is one that its node does not give")
     outputs = [values[port.name] for port in graph.outputs]
     program.outputs = list(dict.fromkeys(value for value in outputs if isinstance(value, Node)))
     return program, outputs
@@ -82,7 +85,7 @@ def _traced(program: Program, call: Call, values: MutableMapping[str, Value]) ->
     if row.emit is not None and unknown and single:
         try:
             node = row.emit(program, call, *inputs)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ArithmeticError) as error:
             raise ValueError(f"{call!r}: {error}") from error
         if node is not None:
             return (node,)
@@ -126,7 +129,8 @@ def _called(program: Program, call: Call, inputs: list[Value]) -> tuple[Value, .
                 function=lambda *arrays: function(*arrays)[0],
             ),
         )
-    whole = program.add("evaluate", nodes, call.name, results[0].dtype, shape=(0,), function=function)
+    kind = next((result.dtype for result in results if result is not None), np.dtype(np.float32))
+    whole = program.add("evaluate", nodes, call.name, kind, shape=(0,), function=function)
     return tuple(
         None if result is None
         else program.add("part", (whole,), name or call.name, result.dtype, shape=result.shape, index=index)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,8 +86,16 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.save.suffix == ".npy":
             np.save(arguments.save, next(iter(results.values())))
         else:
-            np.savez(arguments.save, **results)  # type: ignore[arg-type]
+            _save_all(arguments.save, results)
     return 0
+
+
+def _save_all(path: Path, results: dict[str, np.ndarray]) -> None:
+    """An .npz; `numpy.savez` has arguments of its own among the names."""
+    with zipfile.ZipFile(path, "w") as whole:
+        for name, array in results.items():
+            with whole.open(f"{name}.npy", "w", force_zip64=True) as part:
+                np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
 
 
 def _arrays(given: Iterable[str], ports: tuple[Port, ...]) -> dict[str, np.ndarray]:
@@ -97,12 +106,16 @@ def _arrays(given: Iterable[str], ports: tuple[Port, ...]) -> dict[str, np.ndarr
         name, equals, file = word.rpartition("=")
         try:
             found = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+            many = None if isinstance(found, np.ndarray) else dict(found)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{file} is no .npy or .npz file: {error}") from error
-        if isinstance(found, np.ndarray):
-            arrays[name if equals else next(names, "")] = found
-        else:
-            arrays |= dict(found)
+        if many is not None:
+            arrays |= many
+            continue
+        place = name if equals else next(names, None)
+        if place is None:
+            raise ValueError(f"{file} is one array too many: the model has {len(ports)} inputs")
+        arrays[place] = found
     return arrays
 
 

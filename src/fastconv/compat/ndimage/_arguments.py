@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.compat._exact import float_for, magnitude, wrapped
+from fastconv.compat._exact import float_for, magnitude
 
-__all__ = ["Target", "axes_of", "axis_of", "border_of", "each", "image_of", "reach_of", "target_of", "working_dtype"]
+__all__ = [
+    "Target", "axes_of", "axis_of", "border_of", "each", "image_of", "narrow", "reach_of", "target_of", "truncated",
+    "working_dtype",
+]  # fmt: skip
 
 # SciPy's filters have done smaller images before a call of the engine has begun.
 LEAST_SIZE = 6000
@@ -48,13 +51,13 @@ def border_of(mode: Any, cval: Any) -> str | float | None:
     if not isinstance(mode, str) or mode not in BORDERS:
         return None
     name = BORDERS[mode]
-    if name is not None:
-        return name
     try:
-        value = float(cval)
+        value = None if isinstance(cval, str) else float(cval)
     except (TypeError, ValueError, OverflowError):
         return None
-    return value if math.isfinite(value) else None
+    if value is None:
+        return None
+    return name or (value if math.isfinite(value) else None)
 
 
 def axis_of(axis: Any, ndim: int) -> int | None:
@@ -117,11 +120,25 @@ class Target(NamedTuple):
         if values is self.array:
             return values
         if self.dtype.kind in "iu" and values.dtype.kind == "f":
-            values = wrapped(values, self.dtype)
-        if self.array is None:
-            return values.astype(self.dtype, copy=False)
-        self.array[...] = values
+            values = truncated(values, self.dtype)
+        with np.errstate(over="ignore"):
+            if self.array is None:
+                return values.astype(self.dtype, copy=False)
+            self.array[...] = values
         return self.array
+
+
+def truncated(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Numbers held in floats as integers without their fractions; what does not fit becomes what SciPy's C makes of it.
+
+    Examples
+    --------
+    >>> truncated(np.array([300.9, -1.5]), np.dtype(np.uint8))
+    array([ 44, 255], dtype=uint8)
+    """
+    wide = np.int32 if dtype.itemsize < 4 or dtype == np.int32 else np.int64
+    with np.errstate(invalid="ignore"):
+        return values.astype(wide).astype(dtype, copy=False)
 
 
 def target_of(output: Any, image: np.ndarray) -> Target | None:
@@ -144,17 +161,24 @@ def target_of(output: Any, image: np.ndarray) -> Target | None:
     return Target(dtype, array) if known and dtype.isnative else None
 
 
+def narrow(weights: np.ndarray) -> bool:
+    """Whether float32 holds the weights, and their sums with a picture are as large as what is summed."""
+    one_sign = (weights >= 0).all() or (weights <= 0).all()
+    return bool(one_sign and np.abs(weights).max(initial=0) <= np.finfo(np.float32).max)
+
+
 def working_dtype(
     image: np.ndarray, target: Target, weights: Sequence[np.ndarray], borders: Sequence[str | float]
 ) -> np.dtype | None:
     """Return the type to compute in, None if only SciPy's order of summation gives its bits.
 
-    float32 to float32 in float32, what else ends in floats in float64. Integers to integers only where every weight
+    float32 to float32 in float32, unless the weights have both signs and may cancel the picture's brightness; what else
+    ends in floats in float64. Integers to integers only where every weight
     is whole and all sums are exact: else the last bit of a sum decides what truncation makes of it.
     """
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     if target.dtype.kind == "f":
-        return single if image.dtype.char == "f" == target.dtype.char else double
+        return single if image.dtype.char == "f" == target.dtype.char and all(map(narrow, weights)) else double
     if image.dtype.kind == "f" or not all((w == np.rint(w)).all() and np.isfinite(w).all() for w in weights):
         return None
     constants = [border for border in borders if not isinstance(border, str)]
@@ -163,6 +187,6 @@ def working_dtype(
     bound = max([magnitude(image), *(abs(int(constant)) for constant in constants)])
     for w in weights:
         bound *= int(np.abs(w).sum())
-    if target.dtype.itemsize < 4 and bound >= 2**31:
+    if target.dtype.itemsize <= 4 and bound >= 2**31:
         return None
     return float_for(bound)

@@ -104,7 +104,8 @@ def _pooled(
         if isinstance(border, str):
             volume = np.pad(volume, pads, _PAD_MODES[border])  # type: ignore[call-overload]
         else:
-            volume = np.pad(volume, pads, constant_values=-border if minimum else border)
+            with np.errstate(over="ignore"):
+                volume = np.pad(volume, pads, constant_values=-border if minimum else border)
     return _chain(volume, reach, False, None if out is None else out.reshape(shape), options).reshape(x.shape)
 
 

@@ -49,6 +49,9 @@ def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """
     if dtype.itemsize >= weights.dtype.itemsize or weights.size > _MOST_DIFFUSED:
         return weights.astype(dtype)
+    if not np.abs(weights).max(initial=0) <= np.finfo(dtype).max:
+        with np.errstate(over="ignore"):
+            return weights.astype(dtype)
     return _diffused(weights.tobytes(), weights.dtype.str, dtype.str).reshape(weights.shape)
 
 

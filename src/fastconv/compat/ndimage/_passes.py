@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastconv.compat._exact import wrapped
-from fastconv.compat.ndimage._arguments import Target
+from fastconv.compat.ndimage._arguments import Target, narrow, truncated
 from fastconv.compat.ndimage._kernels import rounded
 from fastconv.functional._lines import correlate_lines
 from fastconv.functional._separable import scratch
@@ -37,7 +36,7 @@ class Pass(NamedTuple):
 
 def _in_single(x: np.ndarray, step: Pass, out: np.ndarray) -> bool:
     after = math.prod(x.shape[step.axis + 1 :])
-    return x.dtype.char == out.dtype.char == "f" and len(step.weights) > _EXACT_TAPS and (
+    return x.dtype.char == out.dtype.char == "f" and len(step.weights) > _EXACT_TAPS and narrow(step.weights) and (
         after == 1 or after >= _LEAST_NEIGHBOURS
     )  # fmt: skip
 
@@ -75,5 +74,5 @@ def filtered(image: np.ndarray, passes: Sequence[Pass], target: Target, num_thre
         out = np.empty(x.shape, stored) if out is None else out
         y = _single(y, step, out, num_threads) if _in_single(y, step, out) else _double(y, step, out, num_threads)
         if target.dtype.kind != "f" and not last:
-            y = wrapped(y, target.dtype).astype(double)
+            y = truncated(y, target.dtype).astype(double)
     return target.deliver(y)

@@ -30,6 +30,8 @@ def gaussian_pass(
     image: np.ndarray, sigma: Any, axis: Any, order: Any, mode: Any, cval: Any, truncate: Any, radius: Any
 ) -> Pass | None:
     """Return the pass of a Gaussian, None if an argument is SciPy's to see to."""
+    if isinstance(sigma, str) or isinstance(truncate, str) or isinstance(order, bool):
+        return None
     try:
         deviation, degree = float(sigma), operator.index(order)
         half = int(float(truncate) * deviation + 0.5) if radius is None else operator.index(radius)
@@ -94,7 +96,10 @@ def convolve1d(
     """
     image, taps = image_of(input), np.asarray(weights)
     if image is not None and taps.ndim == 1 and taps.size:
-        turned = -origin - (len(taps) % 2 == 0) if isinstance(origin, (int, np.integer)) else origin
+        try:
+            turned = -operator.index(origin) - (len(taps) % 2 == 0)
+        except TypeError:
+            turned = origin
         step, target = pass_of(image, taps[::-1], axis, mode, cval, turned), target_of(output, image)
         if step is not None and target is not None:
             return filtered(image, [step], target, num_threads)

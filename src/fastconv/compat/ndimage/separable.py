@@ -303,7 +303,9 @@ def gaussian_laplace(
     if image is not None and places:
         target, sigmas = target_of(output, image), each(sigma, len(places))
         if target is not None and sigmas is not None:
-            spread = [dict(zip(places, sigmas, strict=True)).get(axis, 0) for axis in range(image.ndim)]
+            # All axes in another order: SciPy takes sigma in the order of the image.
+            named = dict(zip(places if len(places) < image.ndim else range(image.ndim), sigmas, strict=True))
+            spread = [named.get(axis, 0) for axis in range(image.ndim)]
             found = _derivatives(image, spread, 2, mode, cval, places, kwargs, target, num_threads)
             if found is not None:
                 for other in found[1:]:

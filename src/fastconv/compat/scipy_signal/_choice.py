@@ -35,7 +35,7 @@ def transform_wins(problem: Problem) -> bool:
 def _predicted(large: tuple[int, ...], small: tuple[int, ...], images: int, single: bool) -> bool:
     points = math.prod(n + k - 1 for n, k in zip(large, small, strict=True))
     transform = 3 * images * points * math.log2(points) * _CYCLES / (2 if single else 1)
-    slices = math.prod(small[:-3])
+    slices, images = math.prod(small[:-3]), images * math.prod(large[:-3])
     large, small = large[-3:], small[-3:]
     report = _EXPLAIN[len(large)](
         (images, 1, *large), (1, 1, *small), padding="full", dtype=np.float32 if single else np.float64

@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise ImportError("fastconv.compat.scipy_signal stands in for SciPy and needs it: pip install scipy") from error
 
-__all__ = ["foreign", "host_convolve", "host_correlate", "host_fftconvolve", "host_oaconvolve", "workers"]
+__all__ = ["foreign", "host_convolve", "host_correlate", "host_fftconvolve", "host_oaconvolve", "no_axes", "workers"]
 
 host_convolve = host.convolve
 host_correlate = host.correlate
@@ -34,3 +34,9 @@ def workers(num_threads: int | None) -> Any:
 def foreign(*arrays: Any) -> bool:
     """Whether an array belongs to another library: SciPy's array API support is then what serves it."""
     return any(hasattr(array, "__array_namespace__") and not isinstance(array, np.ndarray) for array in arrays)
+
+
+def no_axes(axes: Any) -> None:
+    """Refuse axes for the arrays of other libraries, which SciPy's function convolves along all."""
+    if axes is not None:
+        raise TypeError(f"axes (={axes!r}) is for NumPy's arrays: convert the arrays with numpy.asarray")

@@ -113,6 +113,7 @@ def convolve(
     array([1. , 2.5, 4. ])
     """
     if _host.foreign(in1, in2):
+        _host.no_axes(axes)
         return _host.host_convolve(in1, in2, mode, method)
     first, second = np.asarray(in1), np.asarray(in2)
     result = _convolve(first, second, mode, method, axes, num_threads)
@@ -149,6 +150,7 @@ def correlate(
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     if _host.foreign(in1, in2):
+        _host.no_axes(axes)
         return _host.host_correlate(in1, in2, mode, method)
     first, second = np.asarray(in1), np.asarray(in2)
     if first.ndim == second.ndim and axes is None and second.dtype.kind in "iufc":

@@ -34,6 +34,8 @@ def _fill(value: Any) -> complex | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, complex, np.integer, np.float32)):
         return None
     number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, int) and abs(number) > 2**53:
+        return None
     return number if np.isfinite(number) else None
 
 
@@ -85,9 +87,9 @@ def _typed(
         return None
     border = ("zeros" if value == 0 else float(value.real)) if name == "fill" else name
     if result.char in FLOATS:
-        return real(border, "default")(x.astype(result, copy=False), kernel.astype(result, copy=False))
+        return real(border, "strict")(x.astype(result, copy=False), kernel.astype(result, copy=False))
     if result.char in COMPLEX:
-        return None if isinstance(border, float) else by_parts(x, kernel, result, real(border, "default"))
+        return None if isinstance(border, float) else by_parts(x, kernel, result, real(border, "strict"))
     if not integral(x, kernel) or (isinstance(border, float) and value != np.asarray(value).astype(x.dtype)):
         return None
     return exactly((x, kernel), kernel.size, result, real(border, "strict"), [abs(int(value.real))])

@@ -94,6 +94,8 @@ class Whiten2d(Conv2d):
         ValueError
             If the inputs do not fit, are not finite, or hold no whole patch.
         """
+        if not eps > 0:
+            raise ValueError(f"eps (={eps!r}) must be above 0")
         x = np.asarray(x)
         self.output_shape(x.shape[1:])
         channels_first = x if self.layout == "NCHW" else np.moveaxis(x, -1, 1)

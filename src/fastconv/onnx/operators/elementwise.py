@@ -114,7 +114,8 @@ def _emit_div(program: Program, call: Call, a: Any, b: Any) -> Node | None:
     if node is None:
         return None
     found = None
-    if first and not isinstance(other, Node) and np.all(np.isfinite(other) & (np.abs(other) > 1e-30)):
+    # By powers of two alone: else the product with a reciprocal is another number, which a Floor behind it shows.
+    if first and not isinstance(other, Node) and np.all(np.abs(np.frexp(other)[0]) == 0.5):
         found = _scaled(program, call, node, 1 / other.astype(np.float64), _ZERO)
     return found or _ufunc(np.divide, program, call, a, b)
 
@@ -227,8 +228,8 @@ def _emit_clip(program: Program, call: Call, x: Any, low: Any = None, high: Any 
     low, high = _bounds(call, low, high)
     if not isinstance(x, Node) or x.dtype.char not in _FLOATS or isinstance(low, Node) or isinstance(high, Node):
         return None
-    least = -math.inf if low is None else float(low)
-    most = math.inf if high is None else float(high)
+    least = -math.inf if low is None else float(np.ravel(low)[0])
+    most = math.inf if high is None else float(np.ravel(high)[0])
     if least == 0 and most in (6, math.inf) or (least == 0 and most >= np.finfo(x.dtype).max):
         return program.add("activation", (x,), call.name, activation="relu6" if most == 6 else "relu")
 

@@ -104,7 +104,9 @@ def _compress(call: Call, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
 
 
 def _non_zero(call: Call, x: np.ndarray) -> np.ndarray:
-    return np.array(np.nonzero(x) if x.ndim else np.nonzero(x.reshape(1))[:0], np.int64).reshape(x.ndim, -1)
+    return np.array(np.nonzero(x) if x.ndim else np.nonzero(x.reshape(1))[:0], np.int64).reshape(
+        x.ndim, np.count_nonzero(x)
+    )
 
 
 def _unique(call: Call, x: np.ndarray) -> tuple[np.ndarray, ...]:

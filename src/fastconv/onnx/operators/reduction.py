@@ -116,6 +116,11 @@ def _top(call: Call, x: np.ndarray, count: np.ndarray | None = None) -> tuple[np
     return np.take_along_axis(x, places, axis), places
 
 
+def _wide_square(x: np.ndarray) -> np.ndarray:
+    """Squares of integers in float64: their root fits the type again."""
+    return np.square(x.astype(np.float64) if x.dtype.kind in "iu" else x)
+
+
 ROWS: dict[str, Operator] = {
     "ReduceSum": _reduced(_sum),
     "ReduceMean": _reduced(np.mean),
@@ -123,7 +128,7 @@ ROWS: dict[str, Operator] = {
     "ReduceMin": _reduced(_smallest),
     "ReduceProd": _reduced(_product),
     "ReduceL1": _reduced(_sum, before=np.abs),
-    "ReduceL2": _reduced(_sum, before=np.square, after=np.sqrt),
+    "ReduceL2": _reduced(_sum, before=_wide_square, after=np.sqrt),
     "ReduceSumSquare": _reduced(_sum, before=np.square),
     "ReduceLogSum": _reduced(_sum, after=np.log),
     "ReduceLogSumExp": Operator(in_float(_log_sum_exp), sizes=(1,)),

@@ -74,7 +74,7 @@ def _roi_align(call: Call, x: np.ndarray, boxes: np.ndarray, images: np.ndarray)
 def _line(first: float, last: float, cells: int, extent: int, ratio: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
     """Along one axis the two pixels around each point of each cell, (cells, points, 2), and their shares."""
     length = last - first if half else max(last - first, 1.0)
-    points = ratio if ratio > 0 else max(1, math.ceil(length / cells))
+    points = ratio if ratio > 0 else max(0, math.ceil(length / cells))
     at = first + length / cells * (np.arange(cells)[:, None] + (np.arange(points) + 0.5) / points)
     outside = (at < -1) | (at > extent)
     at = np.clip(at, 0, extent - 1)

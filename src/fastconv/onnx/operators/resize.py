@@ -78,6 +78,8 @@ def _neighbours(call: Call, axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
     mode = call["mode"] or "nearest"
     if mode == "nearest":
         rule = call["nearest_mode"] or "round_prefer_floor"
+        if rule == _SIMPLE:
+            rule = "ceil" if axis.scale < 1 else "floor"
         if rule not in _NEAREST:
             raise ValueError(f"nearest_mode (={rule!r}) must be one of {', '.join(_NEAREST)}")
         taken, weights = _NEAREST[rule](places)[:, None], np.ones((axis.after, 1))
@@ -163,6 +165,10 @@ def _resize(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
     return y.astype(x.dtype, copy=False)
 
 
+#: before opset 11: down where an axis grows, up where it shrinks, as ONNX Runtime has it; ONNX does not say
+_SIMPLE = "simple"
+
+
 def _resize_10(call: Call, x: np.ndarray, scales: np.ndarray | None = None) -> np.ndarray:
     """Upsample, and the first Resize: scales alone, places by division."""
     return _resize(_old_call(call), x, None, call["scales"] if scales is None else scales, None)
@@ -172,7 +178,7 @@ def _old_call(call: Call) -> Call:
     how = {
         "mode": "nearest" if (call["mode"] or "nearest") == "nearest" else "linear",
         "coordinate_transformation_mode": "asymmetric",
-        "nearest_mode": "floor",
+        "nearest_mode": _SIMPLE,
     }
     return Call(call.operator, attributes=how, name=call.name)
 
@@ -200,7 +206,9 @@ def _emit_resize(program: Program, call: Call, x: Any, *given: Any) -> Node | No
     if mode == "nearest":
         # With whole factors the centre of a result is never halfway between two pixels.
         rounds = (how["nearest_mode"] or "round_prefer_floor").startswith("round")
-        fits = (places == "asymmetric" and how["nearest_mode"] == "floor") or (places == "half_pixel" and rounds)
+        fits = (places == "asymmetric" and how["nearest_mode"] in ("floor", _SIMPLE)) or (
+            places == "half_pixel" and rounds
+        )
         name = "nearest"
     else:
         fits = mode == "linear" and places in ("half_pixel", "pytorch_half_pixel") and not how["antialias"]
