@@ -18,6 +18,8 @@ __all__ = [
 
 # SciPy's filters have done smaller images before a call of the engine has begun.
 LEAST_SIZE = 6000
+# The sum of the weights' magnitudes over that of the weights: what a flat picture's rounding grows by.
+_MOST_GROWTH = 8
 
 BORDERS = {
     "reflect": "symmetric",
@@ -162,9 +164,10 @@ def target_of(output: Any, image: np.ndarray) -> Target | None:
 
 
 def narrow(weights: np.ndarray) -> bool:
-    """Whether float32 holds the weights, and their sums with a picture are as large as what is summed."""
-    one_sign = (weights >= 0).all() or (weights <= 0).all()
-    return bool(one_sign and np.abs(weights).max(initial=0) <= np.finfo(np.float32).max)
+    """Whether float32 will do: it holds the weights, and they do not cancel what is common to all pixels."""
+    magnitudes = np.abs(weights)
+    keeps = magnitudes.sum() <= _MOST_GROWTH * abs(weights.sum())
+    return bool(keeps and magnitudes.max(initial=0) <= np.finfo(np.float32).max)
 
 
 def working_dtype(
@@ -172,7 +175,7 @@ def working_dtype(
 ) -> np.dtype | None:
     """Return the type to compute in, None if only SciPy's order of summation gives its bits.
 
-    float32 to float32 in float32, unless the weights have both signs and may cancel the picture's brightness; what else
+    float32 to float32 in float32, unless the weights cancel the picture's brightness; what else
     ends in floats in float64. Integers to integers only where every weight
     is whole and all sums are exact: else the last bit of a sum decides what truncation makes of it.
     """
