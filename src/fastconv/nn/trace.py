@@ -49,8 +49,8 @@ class Trace:
     >>> {name: output.shape for name, output in trace.outputs.items()}
     {'conv': (1, 2, 3, 3), 'relu': (1, 2, 3, 3), 'mean': (1, 2, 1, 1)}
     >>> dmean = np.ones((1, 2, 1, 1), np.float32)
-    >>> trace.gradients({"mean": dmean}, of=["relu", "input"])["relu"].round(3)[0, 0, 0, 0]
-    np.float32(0.111)
+    >>> round(float(trace.gradients({"mean": dmean}, of=["relu", "input"])["relu"][0, 0, 0, 0]), 3)
+    0.111
     """
 
     outputs: dict[str, np.ndarray]
