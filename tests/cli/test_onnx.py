@@ -74,3 +74,29 @@ def test_failures(capsys, tmp_path, model):
     assert "no ONNX file" in failure(capsys, "info", tmp_path / "text.npy")
     assert "--shape names 'z'" in failure(capsys, "bench", path, "--shape", "z=1,1,6,6")
     assert "has shape" in failure(capsys, "bench", path, "--shape", "1,2,6,6")
+
+
+def test_a_failed_save_leaves_the_old_file(capsys, tmp_path, model, monkeypatch):
+    from fastconv.cli.commands import onnx as command
+
+    def full(file, results):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command, "_save_all", full)
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 6, 6), np.float32))
+    (tmp_path / "y.npz").write_bytes(b"old")
+    words = ["onnx", "run", model[0], tmp_path / "x.npy", "--save", tmp_path / "y.npz"]
+    assert main([str(word) for word in words]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert (tmp_path / "y.npz").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "x.npy", "y.npz"]
+
+
+@pytest.mark.parametrize("name", ["file", "args"])
+def test_any_name_of_an_output_can_be_saved(capsys, tmp_path, name):
+    network = nn.Sequential({name: nn.ReLU()})
+    onnx.save(network, tmp_path / "net.onnx", (2,))
+    np.save(tmp_path / "x.npy", np.ones((1, 2), np.float32))
+    run(capsys, "run", tmp_path / "net.onnx", tmp_path / "x.npy", "--save", tmp_path / "y.npz")
+    assert [array.tolist() for array in dict(np.load(tmp_path / "y.npz")).values()] == [[[1, 1]]]

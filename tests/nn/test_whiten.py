@@ -45,6 +45,7 @@ def test_training_leaves_the_filters_alone():
 def test_what_no_filters_can_come_from(x):
     layer = nn.Whiten2d(1, 2, rng=0)
     before = layer.weight.data.copy()
-    with pytest.raises(ValueError):
-        layer.fit(x)
+    for given, options in ((x, {}), (pictures((2, 1, 4, 4)), {"eps": 0.0})):
+        with pytest.raises(ValueError):
+            layer.fit(given, **options)
     np.testing.assert_array_equal(layer.weight.data, before)

@@ -15,7 +15,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -68,6 +68,8 @@ def _load(arguments: argparse.Namespace) -> Model:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from fastconv.nn.files import replacing
+
     output = Output(as_json=arguments.json)
     model = _load(arguments)
     if arguments.save is not None and arguments.save.suffix not in (".npy", ".npz"):
@@ -83,16 +85,17 @@ def _run(arguments: argparse.Namespace) -> int:
         numbers = [f"{key} {facts[key]:.6g}" for key in ("min", "mean", "max") if key in facts]
         output.line(f"{name}: {_times(array.shape)} {array.dtype.name}  {', '.join(numbers)}".rstrip())
     if arguments.save is not None:
-        if arguments.save.suffix == ".npy":
-            np.save(arguments.save, next(iter(results.values())))
-        else:
-            _save_all(arguments.save, results)
+        with replacing(arguments.save) as file:
+            if arguments.save.suffix == ".npy":
+                np.save(file, next(iter(results.values())), allow_pickle=False)
+            else:
+                _save_all(file, results)
     return 0
 
 
-def _save_all(path: Path, results: dict[str, np.ndarray]) -> None:
+def _save_all(file: BinaryIO, results: dict[str, np.ndarray]) -> None:
     """An .npz; `numpy.savez` has arguments of its own among the names."""
-    with zipfile.ZipFile(path, "w") as whole:
+    with zipfile.ZipFile(file, "w") as whole:
         for name, array in results.items():
             with whole.open(f"{name}.npy", "w", force_zip64=True) as part:
                 np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)

@@ -92,7 +92,7 @@ class Whiten2d(Conv2d):
         Raises
         ------
         ValueError
-            If the inputs do not fit, are not finite, or hold no whole patch.
+            If the inputs do not fit, are not finite, or hold no whole patch, or eps is not above 0.
         """
         if not eps > 0:
             raise ValueError(f"eps (={eps!r}) must be above 0")
