@@ -13,12 +13,11 @@ from fastconv.geometry import (
     effective_kernel,
     resolve_padding,
 )
-from fastconv.onnx.writer import Unsupported, Value, Writer
+from fastconv.onnx.writer import PAD_MODES, Unsupported, Value, Writer
 
 __all__ = ["conv", "conv_transpose", "flat_pads", "table_conv"]
 
-#: ONNX's names of PyTorch's borders
-BORDERS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_BORDERS = {"zeros": "constant", **PAD_MODES}
 
 
 def flat_pads(pairs: Sequence[tuple[int, int]]) -> list[int]:
@@ -38,9 +37,9 @@ def conv(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:
     pairs = resolve_padding(named, x.shape[1:], layer.kernel_size, layer.stride, layer.dilation)
     source = x.name
     if layer.padding_mode != "zeros" and any(map(any, pairs)):
-        if layer.padding_mode not in BORDERS:
+        if layer.padding_mode not in _BORDERS:
             raise Unsupported(f"ONNX has no border {layer.padding_mode!r}")
-        source = writer.pad(source, pairs, f"{name}.border", BORDERS[layer.padding_mode])
+        source = writer.pad(source, pairs, f"{name}.border", _BORDERS[layer.padding_mode])
         pairs = ((0, 0),) * layer.ndim
     return writer.node(
         "Conv", [source, *_parameters(writer, layer, name)], name, kernel_shape=layer.kernel_size,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.onnx import convolutions, pools
-from fastconv.onnx.writer import Unsupported, Value, Writer
+from fastconv.onnx.writer import PAD_MODES, Unsupported, Value, Writer
 
 __all__ = ["ROWS", "Row"]
 
@@ -143,13 +143,10 @@ def _channel_shuffle(writer: Writer, layer: Any, inputs: Sequence[Value], name: 
     return writer.reshape(writer.node("Transpose", [grouped], f"{name}.turned", perm=order), x.shape, name)
 
 
-_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
 def _spatial_pad(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:
     """PyTorch's order: before and after of the last axis first."""
     pairs = list(zip(layer.padding[::2], layer.padding[1::2], strict=True))[::-1]
-    return writer.pad(inputs[0].name, pairs, name, _MODES[layer.MODE], layer.value)
+    return writer.pad(inputs[0].name, pairs, name, PAD_MODES[layer.MODE], layer.value)
 
 
 def _channel_pad(writer: Writer, layer: Any, inputs: Sequence[Value], name: str) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Unsupported", "Value", "Writer", "onnx_package"]
+__all__ = ["PAD_MODES", "Unsupported", "Value", "Writer", "onnx_package"]
+
+#: the modes of ONNX's Pad, by PyTorch's names of borders
+PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 class Unsupported(ValueError):
