@@ -108,3 +108,49 @@ def test_programs_need_shapes():
     with pytest.raises(ValueError, match="takes 1 inputs, got 2"):
         loaded.program((1, 3), (1, 3))
     assert "activation" in str(loaded.program([2, 3]))
+
+
+def test_integers_to_negative_powers_are_as_in_c():
+    x, power = np.array([2, 1, -1, -1, 3], np.int32), np.array([-1, -5, -1, -2, 2], np.int32)
+    proto = model([("Pow", ["x", "k"], ["y"], {})], [value("x", (5,), np.int32)], [value("y", (5,), np.int32)],
+                  {"k": power}, 15)  # fmt: skip
+    assert load(proto).run({"x": x})["y"].tolist() == [0, 1, -1, 1, 9]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"axes": [0, 2, 3]}, {"axes": [1]}])
+def test_mean_and_variance(attributes):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32)
+    axes = tuple(attributes.get("axes", (0, 2, 3)))
+    found = outputs([("MeanVarianceNormalization", ["x"], ["y"], attributes)], x)["y"]
+    expected = (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "scale", "size"), [(5, 2.6, 13), (10, 0.7, 7), (5, 1.2, 6), (3, 0.5, 1)])
+def test_sizes_of_a_resize_are_those_that_onnx_infers(n, scale, size):
+    """In float32: as float64, 5 times float32's 2.6 is below 13."""
+    nodes = [("Resize", ["x", "", "s"], ["y"], {"mode": "linear"})]
+    x = np.arange(n, dtype=np.float32).reshape(1, 1, n)
+    assert outputs(nodes, x, {"s": np.array([1, 1, scale], np.float32)})["y"].shape == (1, 1, size)
+
+
+def test_the_nearest_pixel_of_a_scale_that_is_none_in_binary():
+    """(3 + 0.5) / 0.7 - 0.5 is 4.5, of which the lower neighbour is taken; float64 with float32's 0.7 sees more."""
+    nodes = [("Resize", ["x", "", "s"], ["y"], {"mode": "nearest"})]
+    x = np.arange(6, dtype=np.float32).reshape(1, 1, 6)
+    assert outputs(nodes, x, {"s": np.array([1, 1, 0.7], np.float32)})["y"].ravel().tolist() == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_boxes_without_length_hold_nothing(mode):
+    """Also what a model is traced with: boxes that are computed load."""
+    nodes = [
+        ("Add", ["b", "b"], ["boxes"], {}),
+        ("RoiAlign", ["x", "boxes", "i"], ["y"], {"mode": mode, "output_height": 2, "output_width": 2}),
+    ]
+    x = np.ones((1, 1, 6, 6), np.float32)
+    proto = model(nodes, [value("x", x.shape), value("b", (2, 4))], [value("y", (2, 1, 2, 2))],
+                  {"i": np.zeros(2, np.int64)}, 16)  # fmt: skip
+    boxes = np.array([[1, 1, 1, 1], [0.5, 0.5, 2, 2]], np.float32)
+    empty, other = load(proto).run({"x": x, "b": boxes})["y"]
+    assert np.all(empty == 0) and np.all(other > 0.5)

@@ -10,7 +10,7 @@ import numpy as np
 from fastconv.onnx.operators import OPERATORS, Call, Operator, result_tuple
 from fastconv.onnx.writer import onnx_package
 
-__all__ = ["REFERENCE", "evaluated", "row_of"]
+__all__ = ["REFERENCE", "evaluated", "named", "row_of"]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -39,6 +39,7 @@ def _by_reference(call: Call, *inputs: Any) -> tuple[Any, ...]:
 #: what operators raise for inputs, or attributes, that do not fit
 _BAD_INPUT = (
     ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError, RuntimeError,
+    AssertionError,
 )  # fmt: skip
 
 REFERENCE = Operator(_by_reference, pure=False)
@@ -57,8 +58,21 @@ def evaluated(call: Call, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     ValueError
         If the inputs do not fit, with the node's name.
     """
-    try:
-        with np.errstate(all="ignore"):
-            return result_tuple(row_of(call).evaluate(call, *inputs))
-    except _BAD_INPUT as error:
-        raise ValueError(f"{call!r}: {error}") from error
+    with named(call), np.errstate(all="ignore"):
+        return result_tuple(row_of(call).evaluate(call, *inputs))
+
+
+class named:
+    """Within it, what operators raise for inputs that do not fit is one ValueError that names the node."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, _BAD_INPUT):
+            raise ValueError(f"{self._call!r}: {error}") from error

@@ -47,9 +47,8 @@ class Graph:
         """All nodes, with those of graphs in attributes."""
         for call in self.nodes:
             yield call
-            for value in call.attributes.values():
-                if isinstance(value, Graph):
-                    yield from value.walk()
+            for graph in call.graphs:
+                yield from graph.walk()
 
 
 def read_graph(proto: Any, opsets: dict[str, int], folder: Path | None, constants: dict[str, np.ndarray]) -> Graph:
@@ -113,10 +112,20 @@ def _call(node: Any, opsets: dict[str, int], folder: Path | None) -> Call:
             attributes[attribute.name] = _value(attribute, opsets, folder)
         except ValueError as error:
             raise ValueError(f"node {name!r} ({node.op_type}): {error}") from error
+    graphs = [value for value in attributes.values() if isinstance(value, Graph)]
+    captured = sorted({name for graph in graphs for name in _captured(graph)})
     return Call(
         node.op_type, node.input, node.output, attributes, domain=domain, name=name, since=since, opset=opset,
-        proto=node,
+        proto=node, captured=captured, graphs=graphs,
     )  # fmt: skip
+
+
+def _captured(graph: Graph) -> set[str]:
+    """Names that a graph takes from the one around it."""
+    own = {port.name for port in graph.inputs} | set(graph.constants)
+    own.update(name for call in graph.nodes for name in call.outputs)
+    read = {name for call in graph.nodes for name in call.taken}
+    return (read | {port.name for port in graph.outputs}) - own - {""}
 
 
 @functools.lru_cache(maxsize=4096)

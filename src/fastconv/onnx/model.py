@@ -232,12 +232,12 @@ class Model:
             raise ValueError(f"{self.name} {wrong}; its inputs are {', '.join(map(str, self.inputs)) or 'none'}")
         sizes: dict[str, int] = {}
         arrays = {port.name: _array(port, inputs[port.name], sizes) for port in self.inputs}
-        others = {name: np.asarray(value) for name, value in inputs.items() if name not in arrays}
-        for name, value in others.items():
-            default = self.graph.constants.get(name)
-            if default is not None and (value.shape, value.dtype) != (default.shape, default.dtype):
-                raise ValueError(f"{name} is {value.dtype} of shape {value.shape}, in the file it is {default.dtype} "
-                                 f"of shape {default.shape}")  # fmt: skip
+        others = {}
+        for name in inputs:
+            if name not in arrays:
+                default = self.graph.constants.get(name)
+                port = Port(name, *((None, None) if default is None else (default.dtype, default.shape)))
+                others[name] = _array(port, inputs[name], {})
         return arrays, others
 
 
@@ -254,18 +254,42 @@ def _is_known(port: Port) -> bool:
 
 def _array(port: Port, value: Any, sizes: dict[str, int]) -> np.ndarray:
     """An input, checked; sizes of one name must agree among all inputs."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{port.name} is no array: {error}") from error
     if array.dtype.kind in "US":
         array = array.astype(object)
     if port.dtype is not None and array.dtype != port.dtype:
         kind = type_name(port.dtype)
-        raise TypeError(f"{port.name} is {array.dtype}, but the model takes {kind}: cast it with .astype(np.{kind})")
+        if array.dtype.kind == "O":
+            raise TypeError(f"{port.name} is {_shown(value)}, no array of {kind}, which the model takes")
+        raise TypeError(
+            f"{port.name} is {array.dtype}, but the model takes {kind}: cast it with .astype({_type(kind)})"
+        )
     if port.shape is None:
         return array
+    others: dict[str, int] = {}
     fits = array.ndim == len(port.shape)
     for size, n in zip(port.shape if fits else (), array.shape, strict=fits):
         wanted = sizes.setdefault(size, n) if isinstance(size, str) else n if size is None else size
+        if isinstance(size, str) and n != wanted:
+            others[size] = wanted
         fits = fits and n == wanted
     if not fits:
-        raise ValueError(f"{port.name} has shape {array.shape}, but the model takes {port}")
+        known = ", ".join(f"{name} is {size}" for name, size in others.items())
+        raise ValueError(
+            f"{port.name} has shape {array.shape}, but the model takes {port}{f', where {known}' if known else ''}"
+        )
     return array
+
+
+def _shown(value: Any) -> str:
+    """A value for people, or where it is long its type."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"a {type(value).__name__}"
+
+
+def _type(kind: str) -> str:
+    """The type as NumPy's users write it; types that NumPy lacks are those of ml_dtypes."""
+    return f"np.{kind}" if hasattr(np, kind) else f"ml_dtypes.{kind}"

@@ -13,21 +13,24 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.onnx.control import CONTROL, is_control
 from fastconv.onnx.graph_reader import Graph, named_array, port, read_graph, schema_of
 from fastconv.onnx.operators import OPERATORS
 from fastconv.onnx.tensors import is_external, tensor_bytes
 from fastconv.onnx.writer import onnx_package
 
-__all__ = ["CONTROL", "lacking", "read"]
+__all__ = ["lacking", "read"]
 
-#: operators of graphs, which have no row
-CONTROL = ("If",)
 #: attributes by which ONNX divides, in some releases without looking
 POSITIVE = ("blocksize", "dilations", "group", "kernel_shape", "num_groups", "offset_group", "strides")
 #: bytes up to which a tensor stays in the copy that is checked: shapes and indices are what inference reads
 SMALL = 1024
 #: the opset before the first that is promised, which differs in little; test models have it
 OLDEST = 6
+#: the version of the format from which initializers need not be inputs too
+SEPARATE = 4
+#: a domain whose nodes nobody checks
+UNKNOWN = "fastconv.unknown"
 #: how often functions of ONNX's own may hold others
 MOST_NESTED = 4
 #: nodes beyond which functions may not grow a graph
@@ -119,7 +122,7 @@ def _check_opset(proto: Any) -> None:
 
 
 def _without_weights(proto: Any, folder: Path | None) -> tuple[Any, dict[str, np.ndarray]]:
-    """A copy in which large tensors are inputs; with the arrays of Constants that went the same way."""
+    """A copy in which large tensors are inputs and Constants initializers; with the arrays of the Constants."""
     onnx = onnx_package()
     copy = onnx.ModelProto()
     for name in ("ir_version", "producer_name", "domain", "model_version"):
@@ -146,13 +149,28 @@ def _without_weights(proto: Any, folder: Path | None) -> tuple[Any, dict[str, np
         else:
             stand_in(tensor.name, tensor)
     for node in graph.node:
-        value = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
-        if node.op_type == "Constant" and value is not None and len(node.output) == 1 and not _is_small(value):
-            moved[node.output[0]] = named_array(value, folder)
-            stand_in(node.output[0], value)
-        else:
+        value = _constant_tensor(node)
+        if value is None:
             target.node.append(node)
+            continue
+        # Where it is no node, it may have any type in every opset: before the ninth files have integers in it too.
+        name = node.output[0]
+        moved[name] = named_array(value, folder)
+        if _is_small(value):
+            tensor = target.initializer.add()
+            tensor.CopyFrom(value)
+            tensor.name = name
+        if not _is_small(value) or proto.ir_version < SEPARATE:
+            stand_in(name, value)
     return copy, moved
+
+
+def _constant_tensor(node: Any) -> Any:
+    """The tensor of a sound Constant; None for other nodes."""
+    if node.op_type != "Constant" or node.domain not in ("", "ai.onnx") or node.input or len(node.output) != 1:
+        return None
+    tensors = [one.t for one in node.attribute if one.name == "value" and one.type == one.TENSOR]
+    return tensors[0] if len(tensors) == len(node.attribute) == 1 and node.output[0] else None
 
 
 def _is_small(tensor: Any) -> bool:
@@ -245,9 +263,10 @@ def _checked(copy: Any) -> Any:
             numbers = [attribute.i] if attribute.type == attribute.INT else attribute.ints
             if attribute.name in POSITIVE and min(numbers, default=1) < 1:
                 raise ValueError(f"node {node.name!r} ({node.op_type}): {attribute.name} must be at least 1")
+    shaped = _with_shapes(copy)
     try:
-        onnx.checker.check_model(copy)
-        onnx.shape_inference.infer_shapes(copy, check_type=True, strict_mode=True)
+        onnx.checker.check_model(shaped)
+        onnx.shape_inference.infer_shapes(shaped, check_type=True, strict_mode=True)
     except onnx.checker.ValidationError as error:
         raise ValueError(f"this is no sound ONNX model: {_short(error)}") from error
     except onnx.shape_inference.InferenceError as error:
@@ -259,6 +278,28 @@ def _checked(copy: Any) -> Any:
     return copy
 
 
+def _with_shapes(copy: Any) -> Any:
+    """The model without inputs of unknown shape, which the checker refuses: unknown nodes give them instead."""
+    onnx = onnx_package()
+    free = [value for value in copy.graph.input if _is_shapeless(value)]
+    if not free:
+        return copy
+    shaped = onnx.ModelProto()
+    shaped.CopyFrom(copy)
+    del shaped.graph.input[:], shaped.graph.node[:]
+    shaped.graph.input.extend(value for value in copy.graph.input if not _is_shapeless(value))
+    shaped.graph.value_info.extend(free)
+    shaped.graph.node.extend(onnx.helper.make_node("Free", [], [value.name], domain=UNKNOWN) for value in free)
+    shaped.graph.node.extend(copy.graph.node)
+    shaped.opset_import.append(onnx.helper.make_opsetid(UNKNOWN, 1))
+    return shaped
+
+
+def _is_shapeless(value: Any) -> bool:
+    kind = value.type
+    return kind.WhichOneof("value") == "tensor_type" and not kind.tensor_type.HasField("shape")
+
+
 def _short(error: Exception) -> str:
     """The first lines of a message, on one line."""
     text = " ".join(str(error).split())
@@ -268,7 +309,5 @@ def _short(error: Exception) -> str:
 def lacking(graph: Graph) -> list[Any]:
     """The nodes of operators that fastconv lacks."""
     return [
-        call
-        for call in graph.walk()
-        if call.domain != "" or (call.operator not in OPERATORS and call.operator not in CONTROL)
+        call for call in graph.walk() if not is_control(call) and (call.domain != "" or call.operator not in OPERATORS)
     ]

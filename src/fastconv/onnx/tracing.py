@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastconv.graph import Node, Program
-from fastconv.onnx.evaluating import REFERENCE, evaluated, row_of
+from fastconv.onnx.control import chosen_branch, is_control
+from fastconv.onnx.evaluating import REFERENCE, evaluated, named, row_of
 from fastconv.onnx.graph_reader import Graph
 from fastconv.onnx.operators import Call
 
@@ -51,10 +52,14 @@ def trace(graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -
 
 def _trace_nodes(program: Program, calls: list[Call], values: MutableMapping[str, Value]) -> None:
     for call in calls:
-        results = _traced_if(program, call, values) if call.operator == "If" else _traced(program, call, values)
+        results: Sequence[Value] = (_traced_if if _is_if(call) else _traced)(program, call, values)
         for name, result in zip(call.outputs, results, strict=False):
             if name:
                 values[name] = result
+
+
+def _is_if(call: Call) -> bool:
+    return call.operator == "If" and is_control(call)
 
 
 def _traced_if(program: Program, call: Call, values: MutableMapping[str, Value]) -> list[Value]:
@@ -62,13 +67,16 @@ def _traced_if(program: Program, call: Call, values: MutableMapping[str, Value])
     condition = values[call.inputs[0]]
     if isinstance(condition, Node):
         raise Untraceable(f"{call!r} has two branches")
-    branch = call["then_branch" if condition.reshape(-1)[0] else "else_branch"]
+    with named(call):
+        branch = chosen_branch(call, condition)
     inner = ChainMap({**branch.constants}, values)
     _trace_nodes(program, branch.nodes, inner)
     return [inner[port.name] for port in branch.outputs]
 
 
 def _traced(program: Program, call: Call, values: MutableMapping[str, Value]) -> tuple[Value, ...]:
+    if call.graphs:  # how often they run depends on values
+        raise Untraceable(f"{call!r} has graphs")
     inputs = [values[name] if name else None for name in call.inputs]
     while inputs and inputs[-1] is None:
         inputs.pop()
@@ -83,13 +91,25 @@ def _traced(program: Program, call: Call, values: MutableMapping[str, Value]) ->
         raise Untraceable(f"{call!r} has outputs of shapes that depend on values")
     single = sum(name != "" for name in call.outputs) == 1 and call.wants(0)
     if row.emit is not None and unknown and single:
-        try:
+        first = len(program.nodes)
+        with named(call):
             node = row.emit(program, call, *inputs)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise ValueError(f"{call!r}: {error}") from error
+        for made in program.nodes[first:]:
+            if "function" in made.attributes:
+                made.attributes["function"] = _named_function(call, made.attributes["function"])
         if node is not None:
             return (node,)
     return _called(program, call, inputs)
+
+
+def _named_function(call: Call, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose errors name the node."""
+
+    def wrapped(*arrays: np.ndarray, **options: Any) -> Any:
+        with named(call):
+            return function(*arrays, **options)
+
+    return wrapped
 
 
 def _probe(value: Value) -> Any:

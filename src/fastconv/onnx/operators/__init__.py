@@ -1,7 +1,7 @@
 """The table of ONNX operators: how each is computed on arrays, and which it becomes in a program.
 
-A family of operators is a file with its `ROWS`; supporting another operator is one row. Control flow is not here: the
-graphs in an If are run by `fastconv.onnx.tracing` and `fastconv.onnx.eager`.
+A family of operators is a file with its `ROWS`; supporting another operator is one row. Control flow is in
+`fastconv.onnx.control`.
 """
 
 from __future__ import annotations

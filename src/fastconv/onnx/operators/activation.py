@@ -148,6 +148,8 @@ def _lines(call: Call, x: Any) -> tuple[int, tuple[int, ...]]:
 
 def _softmax(call: Call, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     axis, shape = _lines(call, x)
+    if not x.size:
+        return x
     if out is not None:
         F.softmax(x.reshape(shape), axis, out=out.reshape(shape))
         return out
@@ -166,6 +168,8 @@ def _emit_softmax(program: Program, call: Call, x: Any) -> Node | None:
 
 def _log_softmax(call: Call, x: np.ndarray) -> np.ndarray:
     axis, shape = _lines(call, x)
+    if not x.size:
+        return x
     lines = x.reshape(shape)
     moved = lines - lines.max(axis=axis, keepdims=True)
     return (moved - np.log(np.exp(moved).sum(axis=axis, keepdims=True))).reshape(x.shape)
@@ -173,6 +177,8 @@ def _log_softmax(call: Call, x: np.ndarray) -> np.ndarray:
 
 def _hardmax(call: Call, x: np.ndarray) -> np.ndarray:
     axis, shape = _lines(call, x)
+    if not x.size:
+        return x
     lines = x.reshape(shape)
     y = np.zeros_like(lines)
     np.put_along_axis(y, lines.argmax(axis=axis, keepdims=True), 1, axis)

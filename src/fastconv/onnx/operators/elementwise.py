@@ -132,6 +132,8 @@ def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.dtype.kind in "iu" and b.dtype.kind == "f":
         return np.power(a.astype(np.float64), b).astype(a.dtype)
+    if a.dtype.kind in "iu" and b.dtype.kind == "i" and b.size and b.min() < 0:
+        return np.power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype)  # as in C: 2 ** -1 is 0
     if a.dtype.kind == "f" and b.ndim == 0 and b == 2:
         return np.square(a)
     return np.power(a, b).astype(a.dtype)

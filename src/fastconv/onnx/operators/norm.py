@@ -152,7 +152,7 @@ def _rms_norm(call: Call, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 @in_float
 def _mean_variance(call: Call, x: np.ndarray) -> np.ndarray:
-    axes = tuple(call["axes"] or (0, 2, 3))
+    axes = tuple((0, 2, 3) if call["axes"] is None else call["axes"]) or None
     centred = x - x.mean(axis=axes, keepdims=True)
     return centred / (np.sqrt(np.square(centred).mean(axis=axes, keepdims=True)) + x.dtype.type(1e-9))
 

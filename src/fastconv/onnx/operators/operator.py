@@ -28,9 +28,16 @@ class Call:
         By name, in Python's types, ndarrays, and graphs; ``call["name"]`` gives None for what is not there.
     inputs, outputs : tuple of str
         "" stands for what is left out.
+    graphs : tuple of Graph
+        Those in the attributes.
+    captured : tuple of str
+        Names that these take from the graph around the node.
     """
 
-    __slots__ = ("attributes", "domain", "inputs", "name", "operator", "opset", "outputs", "proto", "since")
+    __slots__ = (
+        "attributes", "captured", "domain", "graphs", "inputs", "name", "operator", "opset", "outputs", "proto",
+        "since",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -44,9 +51,12 @@ class Call:
         since: int = 1,
         opset: int = 1,
         proto: Any = None,
+        captured: Sequence[str] = (),
+        graphs: Sequence[Any] = (),
     ) -> None:
         self.operator = operator
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.inputs, self.outputs, self.captured = tuple(inputs), tuple(outputs), tuple(captured)
+        self.graphs = tuple(graphs)
         self.attributes = attributes or {}
         self.domain = domain
         self.name = name or next((output for output in outputs if output), operator)
@@ -55,6 +65,11 @@ class Call:
 
     def __getitem__(self, name: str) -> Any:
         return self.attributes.get(name)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Inputs, then what is captured."""
+        return self.inputs + self.captured
 
     def wants(self, index: int) -> bool:
         """Whether the model names this output."""

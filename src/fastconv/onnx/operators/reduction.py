@@ -68,6 +68,8 @@ def _log_sum_exp(call: Call, x: np.ndarray, axes: Any = None) -> np.ndarray:
     chosen = _axes(call, x, axes)
     if chosen is None:
         return x
+    if x.dtype.kind in "iu":
+        return _log_sum_exp(call, x.astype(np.float64), axes).astype(x.dtype)
     top = np.max(x, axis=chosen, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     y = np.log(np.exp(x - top).sum(axis=chosen, keepdims=True)) + top
@@ -92,6 +94,8 @@ def _running(function: Callable[..., np.ndarray], neutral: int) -> Operator:
 
     def evaluate(call: Call, x: np.ndarray, axis: np.ndarray) -> np.ndarray:
         along = axis_of(Call("", attributes={"axis": int(np.ravel(axis)[0])}), x.ndim)
+        if not x.size:
+            return x
         lines = np.flip(x, along) if call["reverse"] else x
         y = function(lines, axis=along, dtype=x.dtype)
         if call["exclusive"]:

@@ -64,6 +64,8 @@ def _roi_align(call: Call, x: np.ndarray, boxes: np.ndarray, images: np.ndarray)
         (rows, shares), (columns, others) = lines
         # (C, cell, point, corner, cell, point, corner)
         values = x[int(image)][:, rows[..., None, None, None], columns] * shares[..., None, None, None] * others
+        if not values.size:  # a box of no length has no points
+            continue
         if (call["mode"] or "avg") == "avg":
             y[index] = values.sum(axis=(3, 6)).mean(axis=(2, 4))
         else:

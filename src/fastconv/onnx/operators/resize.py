@@ -22,22 +22,22 @@ class _Axis:
     def __init__(self, before: int, after: int, scale: float, region: tuple[float, float]) -> None:
         self.before, self.after, self.scale, self.region = before, after, scale, region
 
-    def places(self, mode: str) -> np.ndarray:
-        """Where in the input each element of the result lies."""
-        at = np.arange(self.after, dtype=np.float64)
+    def places(self, mode: str, kind: type[np.floating] = np.float64) -> np.ndarray:
+        """Where in the input each element of the result lies, computed in a floating type."""
+        at, scale = np.arange(self.after, dtype=kind), kind(self.scale)
         whole = self.scale * self.before
         if mode == "align_corners":
             return at * 0 if whole == 1 else at * (self.before - 1) / (whole - 1)
         if mode == "asymmetric":
-            return at / self.scale
+            return at / scale
         if mode == "tf_crop_and_resize":
             first, last = self.region
             if whole == 1:
                 return at * 0 + (first + last) / 2 * (self.before - 1)
             return first * (self.before - 1) + at * (last - first) * (self.before - 1) / (whole - 1)
-        if mode == "pytorch_half_pixel" and whole == 1:
-            return at * 0 - 0.5
-        half = (at + 0.5) / self.scale - 0.5
+        if mode == "pytorch_half_pixel" and self.after == 1:
+            return at * 0
+        half = (at + kind(0.5)) / scale - kind(0.5)
         if mode == "half_pixel_symmetric":
             return half + self.before / 2 * (1 - self.after / whole)
         if mode in ("half_pixel", "pytorch_half_pixel"):
@@ -74,8 +74,10 @@ _KERNELS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
 
 def _neighbours(call: Call, axis: _Axis) -> tuple[np.ndarray, np.ndarray]:
     """For each element of the result the elements it is made of, (n, taps), and their weights."""
-    places = axis.places(call["coordinate_transformation_mode"] or "half_pixel")
     mode = call["mode"] or "nearest"
+    # A scale of 0.7 is none in binary: in float32, as others compute, (3 + 0.5) / 0.7 is 5, halfway to the next pixel.
+    kind = np.float32 if mode == "nearest" else np.float64
+    places = axis.places(call["coordinate_transformation_mode"] or "half_pixel", kind)
     if mode == "nearest":
         rule = call["nearest_mode"] or "round_prefer_floor"
         if rule == _SIMPLE:
@@ -127,10 +129,13 @@ def _resized_axes(
         factors = [float(scale) for scale in scales]
         if min(factors) <= 0:
             raise ValueError(f"scales (={factors}) must be above 0")
-        after = [math.floor(shape[axis] * factor) for axis, factor in zip(chosen, factors, strict=True)]
+        # in float32, as ONNX infers shapes: 5 * 2.6 is 13 there
+        after = [math.floor(np.float32(shape[axis]) * np.float32(f)) for axis, f in zip(chosen, factors, strict=True)]
     else:
         after = [int(size) for size in sizes]
-        factors = [size / shape[axis] for axis, size in zip(chosen, after, strict=True)]
+        if any(size and not shape[axis] for axis, size in zip(chosen, after, strict=True)):
+            raise ValueError(f"sizes (={after}) enlarge an axis of no elements of an array of shape {shape}")
+        factors = [size / shape[axis] if shape[axis] else 1.0 for axis, size in zip(chosen, after, strict=True)]
         policy = call["keep_aspect_ratio_policy"] or "stretch"
         if policy != "stretch":
             common = min(factors) if policy == "not_larger" else max(factors)
@@ -145,6 +150,9 @@ def _resized_axes(
 
 def _resize(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
     axes = _resized_axes(call, x.shape, *given)
+    shape = tuple(axes[axis].after if axis in axes else size for axis, size in enumerate(x.shape))
+    if 0 in shape:
+        return np.empty(shape, x.dtype)
     cropped = call["coordinate_transformation_mode"] == "tf_crop_and_resize"
     nearest = (call["mode"] or "nearest") == "nearest"
     exact = x if nearest or x.dtype.char in "fd" else x.astype(np.float64)
@@ -195,6 +203,8 @@ def _emit_resize(program: Program, call: Call, x: Any, *given: Any) -> Node | No
     how = _old_call(call) if old else call
     arguments = (None, call["scales"] if not given else given[0], None) if old else given
     axes = _resized_axes(how, x.shape, *arguments)
+    if 0 in x.shape:
+        return None
     shape = tuple(axes[axis].after if axis in axes else size for axis, size in enumerate(x.shape))
     spatial = range(2, len(x.shape))
     still = shape[:2] == x.shape[:2] and all(axes[a].scale == 1 for a in (0, 1) if a in axes)
@@ -232,7 +242,7 @@ def _grid_sample(call: Call, x: np.ndarray, grid: np.ndarray) -> np.ndarray:
     places = []
     for axis in range(ndim):
         n = x.shape[2 + axis]
-        at = grid[..., ndim - 1 - axis].astype(np.float64).reshape(len(grid), -1)
+        at = grid[..., ndim - 1 - axis].astype(np.float64).reshape(len(grid), math.prod(grid.shape[1:-1]))
         at = (at + 1) / 2 * (n - 1) if aligned else ((at + 1) * n - 1) / 2
         if padding == "border" and mode != "cubic":
             at = np.clip(at, 0, n - 1)
@@ -248,7 +258,7 @@ def _grid_sample(call: Call, x: np.ndarray, grid: np.ndarray) -> np.ndarray:
         base = [np.floor(at) for at in places]
     else:
         raise ValueError(f"mode (={call['mode']!r}) must be linear, nearest or cubic")
-    flat = x.reshape(*x.shape[:2], -1)
+    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     y = np.zeros((*x.shape[:2], places[0].shape[1]), np.float64)
     for corner in itertools.product(offsets, repeat=ndim):
         index, weight = np.zeros_like(places[0], np.intp), np.ones_like(places[0])
