@@ -8,6 +8,7 @@ writes to any contiguous `out` may write into its place in a concatenation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ from fastconv.graph.node import Node
 __all__ = ["OPERATIONS", "Operation", "Run"]
 
 Run = Callable[[Sequence[np.ndarray], Any], Any]
+
+#: rows of a matrix product from which it is a convolution of one tap, whose weights are packed once
+PREPARED_ROWS = 64
 
 
 class Operation(NamedTuple):
@@ -83,6 +87,14 @@ def _prepare_linear(node: Node, memory: str) -> Run:
     weight, bias = np.array(options["weight"]), options["bias"]
     bias = None if bias is None else bias.copy()
     activation = options.get("activation")
+    rows = math.prod(node.shape[:-1])
+    if rows >= PREPARED_ROWS:
+        make = F.prepare_conv1d(
+            (1, rows, weight.shape[1]), weight[:, :, None], bias, layout="NWC", activation=activation
+        )
+        options["packed_bytes"] = make.packed_bytes
+        flat = (1, rows, -1)
+        return lambda inputs, out: make(inputs[0].reshape(flat), out=out.reshape(flat))
     options["packed_bytes"] = weight.nbytes
     return lambda inputs, out: F.linear(inputs[0], weight, bias, activation=activation, out=out)
 

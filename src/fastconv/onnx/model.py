@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from fastconv.graph import Executable, Node, Program
 from fastconv.onnx.eager import run_graph
 from fastconv.onnx.folding import fold
 from fastconv.onnx.graph_reader import Graph, Port
+from fastconv.onnx.operators.operator import LARGEST
 from fastconv.onnx.reading import lacking, read
+from fastconv.onnx.rewriting import rewrite
 from fastconv.onnx.tracing import ShapeChanged, Untraceable, trace
 from fastconv.onnx.types import type_name
 
@@ -82,6 +85,7 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
         )
     try:
         fold(graph)
+        rewrite(graph)
         return Model(graph, name, memory)
     except (ValueError, MemoryError) as error:
         raise ValueError(f"{name}: {error}") from error
@@ -122,7 +126,7 @@ class Model:
         self._lock = threading.Lock()
         self._ready: OrderedDict[Shapes, _Ready | None] = OrderedDict()
         if all(_is_known(port) for port in self.inputs):
-            self._prepared(tuple(port.shape for port in self.inputs))  # type: ignore[misc]
+            self._prepared(tuple(port.shape for port in self.inputs), LARGEST)  # type: ignore[misc]
 
     def __repr__(self) -> str:
         ports = [", ".join(map(str, found)) for found in (self.inputs, self.outputs)]
@@ -191,22 +195,22 @@ class Model:
             delivered.append(array.copy() if taken else array)
         return delivered
 
-    def _prepared(self, shapes: Shapes) -> _Ready | None:
-        """The program for these shapes, None where there can be none."""
+    def _prepared(self, shapes: Shapes, most: float = math.inf) -> _Ready | None:
+        """The program for these shapes, None where there can be none; no array has more bytes than `most`."""
         with self._lock:
             if shapes not in self._ready:
-                self._ready[shapes] = self._traced(shapes)
+                self._ready[shapes] = self._traced(shapes, most)
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
             self._ready.move_to_end(shapes)
             return self._ready[shapes]
 
-    def _traced(self, shapes: Shapes) -> _Ready | None:
+    def _traced(self, shapes: Shapes, most: float) -> _Ready | None:
         ports = {port.name: (shape, port.dtype) for port, shape in zip(self.inputs, shapes, strict=True)}
         if any(dtype is None or dtype.kind == "O" for _, dtype in ports.values()):
             return None
         try:
-            program, values = trace(self.graph, ports)  # type: ignore[arg-type]
+            program, values = trace(self.graph, ports, most)  # type: ignore[arg-type]
         except Untraceable:
             return None
         places = {node: place for place, node in enumerate(program.outputs)}

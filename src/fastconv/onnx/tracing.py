@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from fastconv.graph import Node, Program
 from fastconv.onnx.control import chosen_branch, is_control
+from fastconv.onnx.elements import element_node
 from fastconv.onnx.evaluating import REFERENCE, evaluated, named, row_of
 from fastconv.onnx.graph_reader import Graph
 from fastconv.onnx.operators import Call
@@ -27,8 +29,10 @@ class ShapeChanged(Exception):
     """A node gave another shape or type than it had for other values."""
 
 
-def trace(graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> tuple[Program, list[Value]]:
-    """The program, and for each output its node, or the array that it always is.
+def trace(
+    graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]], most: float = math.inf
+) -> tuple[Program, list[Value]]:
+    """The program, and for each output its node, or the array that it always is; no array has more bytes than `most`.
 
     Raises
     ------
@@ -40,8 +44,8 @@ def trace(graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -
     program = Program(np.float32)
     values: MutableMapping[str, Value] = dict(graph.constants)
     for name, (shape, dtype) in ports.items():
-        values[name] = program.input(shape, name, dtype)
-    _trace_nodes(program, graph.nodes, values)
+        values[name] = _small_enough(program.input(shape, name, dtype), f"input {name!r}", most)
+    _trace_nodes(program, graph.nodes, values, most)
     missing = [port.name for port in graph.outputs if port.name not in values]
     if missing:
         raise ValueError(f"output {missing[0]!r} is one that its node does not give")
@@ -50,19 +54,26 @@ def trace(graph: Graph, ports: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -
     return program, outputs
 
 
-def _trace_nodes(program: Program, calls: list[Call], values: MutableMapping[str, Value]) -> None:
+def _small_enough(value: Value, name: str, most: float) -> Value:
+    if isinstance(value, Node) and value.nbytes > most:
+        raise ValueError(f"{name}: an array of shape {list(value.shape)} would take {value.nbytes} bytes")
+    return value
+
+
+def _trace_nodes(program: Program, calls: list[Call], values: MutableMapping[str, Value], most: float) -> None:
     for call in calls:
-        results: Sequence[Value] = (_traced_if if _is_if(call) else _traced)(program, call, values)
+        results: Sequence[Value]
+        results = _traced_if(program, call, values, most) if _is_if(call) else _traced(program, call, values)
         for name, result in zip(call.outputs, results, strict=False):
             if name:
-                values[name] = result
+                values[name] = _small_enough(result, repr(call), most)
 
 
 def _is_if(call: Call) -> bool:
     return call.operator == "If" and is_control(call)
 
 
-def _traced_if(program: Program, call: Call, values: MutableMapping[str, Value]) -> list[Value]:
+def _traced_if(program: Program, call: Call, values: MutableMapping[str, Value], most: float) -> list[Value]:
     """The nodes of one branch, where it is known which."""
     condition = values[call.inputs[0]]
     if isinstance(condition, Node):
@@ -70,7 +81,7 @@ def _traced_if(program: Program, call: Call, values: MutableMapping[str, Value])
     with named(call):
         branch = chosen_branch(call, condition)
     inner = ChainMap({**branch.constants}, values)
-    _trace_nodes(program, branch.nodes, inner)
+    _trace_nodes(program, branch.nodes, inner, most)
     return [inner[port.name] for port in branch.outputs]
 
 
@@ -97,6 +108,11 @@ def _traced(program: Program, call: Call, values: MutableMapping[str, Value]) ->
         for made in program.nodes[first:]:
             if "function" in made.attributes:
                 made.attributes["function"] = _named_function(call, made.attributes["function"])
+        if node is not None:
+            return (node,)
+    if row.broadcasts(call):
+        with named(call):
+            node = element_node(program, call, inputs)
         if node is not None:
             return (node,)
     return _called(program, call, inputs)

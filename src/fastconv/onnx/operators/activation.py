@@ -11,7 +11,7 @@ import numpy as np
 from fastconv import functional as F
 from fastconv.functional.activation import activate
 from fastconv.graph import Node, Program
-from fastconv.onnx.operators.operator import Call, Operator, axis_of, in_float
+from fastconv.onnx.operators.operator import Call, Operator, axis_of, in_float, of_elements
 
 __all__ = ["ROWS"]
 
@@ -80,28 +80,38 @@ def _gelu(call: Call, x: np.ndarray) -> np.ndarray:
     return F.gelu(x, call["approximate"] or "none")
 
 
+def _falling(x: np.ndarray) -> np.ndarray:
+    """exp(x) - 1 below zero, 0 above, by the engine's tanh: with t of half the argument it is 2t / (1 - t)."""
+    t = F.tanh(np.minimum(x, 0) * x.dtype.type(0.5))
+    return (t + t) / (1 - t)
+
+
 def _exponential(call: Call, x: np.ndarray) -> np.ndarray:
     """Elu."""
-    return np.where(x > 0, x, x.dtype.type(_or(call["alpha"], 1.0)) * np.expm1(np.minimum(x, 0)))
+    return np.maximum(x, 0) + x.dtype.type(_or(call["alpha"], 1.0)) * _falling(x)
 
 
 def _celu(call: Call, x: np.ndarray) -> np.ndarray:
     alpha = x.dtype.type(_or(call["alpha"], 1.0))
-    return np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return np.maximum(x, 0) + np.minimum(0, alpha * _falling(x / alpha))
 
 
 def _selu(call: Call, x: np.ndarray) -> np.ndarray:
     alpha, gamma = _or(call["alpha"], 1.6732632423543772), _or(call["gamma"], 1.0507009873554805)
-    y = np.where(x > 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0)))
-    return x.dtype.type(gamma) * y
+    return x.dtype.type(gamma) * (np.maximum(x, 0) + x.dtype.type(alpha) * _falling(x))
 
 
 def _softplus(call: Call, x: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0, x, dtype=x.dtype)
+    """log(1 + exp(x)); what 1 + exp loses is made good by the quotient of what was added and what arrived."""
+    small = np.exp(-np.abs(x))
+    total = 1 + small
+    arrived = total - 1
+    rest = np.where(arrived == 0, small, np.log(total) * (small / np.where(arrived == 0, 1, arrived)))
+    return np.maximum(x, 0) + rest
 
 
 def _mish(call: Call, x: np.ndarray) -> np.ndarray:
-    return x * np.tanh(_softplus(call, x))
+    return x * F.tanh(_softplus(call, x))
 
 
 def _softsign(call: Call, x: np.ndarray) -> np.ndarray:
@@ -186,24 +196,28 @@ def _hardmax(call: Call, x: np.ndarray) -> np.ndarray:
 
 
 ROWS: dict[str, Operator] = {
-    "Relu": _rectifier(lambda call: "relu"),
-    "LeakyRelu": _rectifier(lambda call: ("leaky_relu", float(_or(call["alpha"], 0.01)))),
-    "Sigmoid": _smooth(lambda call, x: F.sigmoid(x), lambda call: "sigmoid"),
-    "Tanh": _smooth(lambda call, x: F.tanh(x), lambda call: "tanh"),
-    "Gelu": _smooth(_gelu, _gelu_name),
-    "HardSwish": _smooth(lambda call, x: F.hardswish(x), lambda call: "hardswish"),
-    "HardSigmoid": _smooth(_hard_sigmoid, _hard_sigmoid_name),
-    "Swish": _smooth(_swish, lambda call: "silu" if _or(call["alpha"], 1.0) == 1 else None),
+    **of_elements(
+        {
+            "Relu": _rectifier(lambda call: "relu"),
+            "LeakyRelu": _rectifier(lambda call: ("leaky_relu", float(_or(call["alpha"], 0.01)))),
+            "Sigmoid": _smooth(lambda call, x: F.sigmoid(x), lambda call: "sigmoid"),
+            "Tanh": _smooth(lambda call, x: F.tanh(x), lambda call: "tanh"),
+            "Gelu": _smooth(_gelu, _gelu_name),
+            "HardSwish": _smooth(lambda call, x: F.hardswish(x), lambda call: "hardswish"),
+            "HardSigmoid": _smooth(_hard_sigmoid, _hard_sigmoid_name),
+            "Swish": _smooth(_swish, lambda call: "silu" if _or(call["alpha"], 1.0) == 1 else None),
+            "Elu": Operator(in_float(_exponential)),
+            "Celu": Operator(in_float(_celu)),
+            "Selu": Operator(in_float(_selu)),
+            "Softplus": Operator(in_float(_softplus)),
+            "Softsign": Operator(in_float(_softsign)),
+            "Mish": Operator(in_float(_mish)),
+            "ThresholdedRelu": Operator(_thresholded),
+            "Shrink": Operator(_shrink),
+        }
+    ),
     "SwiGLU": Operator(in_float(_swiglu)),
     "PRelu": Operator(_prelu, _emit_prelu),
-    "Elu": Operator(in_float(_exponential)),
-    "Celu": Operator(in_float(_celu)),
-    "Selu": Operator(in_float(_selu)),
-    "Softplus": Operator(in_float(_softplus)),
-    "Softsign": Operator(in_float(_softsign)),
-    "Mish": Operator(in_float(_mish)),
-    "ThresholdedRelu": Operator(_thresholded),
-    "Shrink": Operator(_shrink),
     "Softmax": Operator(in_float(_softmax), _emit_softmax),
     "LogSoftmax": Operator(in_float(_log_softmax)),
     "Hardmax": Operator(_hardmax),

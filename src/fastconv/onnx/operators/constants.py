@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fastconv.onnx.operators.operator import Call, Operator, bounded
+from fastconv.onnx.operators.operator import Call, Operator, bounded, of_elements
 from fastconv.onnx.types import numpy_type, saturated
 
 __all__ = ["ROWS"]
@@ -67,6 +67,6 @@ ROWS: dict[str, Operator] = {
     "ConstantOfShape": Operator(_filled, sizes=(0,)),
     "Range": Operator(_range, sizes=(0, 1, 2)),
     "EyeLike": Operator(_identity_matrix),
-    "Cast": Operator(_cast),
+    **of_elements({"Cast": Operator(_cast)}),
     "CastLike": Operator(_cast),
 }

@@ -12,7 +12,7 @@ import numpy as np
 from fastconv import functional as F
 from fastconv.functional.scale_shift import cut_for
 from fastconv.graph import Node, Program
-from fastconv.onnx.operators.operator import Call, Operator, in_float, plain
+from fastconv.onnx.operators.operator import Call, Operator, in_float, of_elements, plain
 
 __all__ = ["ROWS"]
 
@@ -134,7 +134,7 @@ def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.power(a.astype(np.float64), b).astype(a.dtype)
     if a.dtype.kind in "iu" and b.dtype.kind == "i" and b.size and b.min() < 0:
         return np.power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype)  # as in C: 2 ** -1 is 0
-    if a.dtype.kind == "f" and b.ndim == 0 and b == 2:
+    if a.dtype.kind == "f" and b.size == 1 and b.ndim <= a.ndim and b.reshape(-1)[0] == 2:
         return np.square(a)
     return np.power(a, b).astype(a.dtype)
 
@@ -190,11 +190,11 @@ def _emit_unary(ufunc: np.ufunc, program: Program, call: Call, x: Any) -> Node |
 
 def _erf(x: np.ndarray) -> np.ndarray:
     """From the engine's normal distribution; a series near zero, where one minus that would lose digits."""
-    z = x.astype(np.float64)
+    z = x.astype(np.float64, copy=False) if x.dtype.char != "f" else x
     small = np.clip(z, -0.5, 0.5)
     square = small * small
     series = np.zeros_like(z)
-    for n in reversed(range(14)):
+    for n in reversed(range(14 if z.dtype.char == "d" else 7)):
         series = 1 / (math.factorial(n) * (2 * n + 1)) * (-1) ** n + square * series
     t = np.clip(np.abs(z), 0.5, 30.0) * math.sqrt(2)
     tail = F.gelu(-t) / -t
@@ -246,55 +246,57 @@ def _where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(condition, x, y).astype(x.dtype, copy=False)
 
 
-ROWS: dict[str, Operator] = {
-    "Add": _binary(np.add, _emit_add),
-    "Sub": _binary(np.subtract, _emit_sub),
-    "Mul": _binary(np.multiply, _emit_mul),
-    "Div": _binary(_divide, _emit_div),
-    "Pow": _binary(_power),
-    "Mod": Operator(_modulo),
-    "Sum": _several(np.add, _emit_sum),
-    "Max": _several(np.maximum),
-    "Min": _several(np.minimum),
-    "Mean": Operator(_mean),
-    "Abs": plain(np.abs),
-    "Neg": plain(np.negative),
-    "Sign": plain(np.sign),
-    "Ceil": plain(np.ceil),
-    "Floor": plain(np.floor),
-    "Round": plain(np.rint),
-    "Reciprocal": plain(lambda x: (1 / x).astype(x.dtype)),
-    "Sqrt": _wide(np.sqrt),
-    "Exp": _wide(np.exp),
-    "Log": _wide(np.log),
-    "Sin": _wide(np.sin),
-    "Cos": _wide(np.cos),
-    "Tan": _wide(np.tan),
-    "Asin": _wide(np.arcsin),
-    "Acos": _wide(np.arccos),
-    "Atan": _wide(np.arctan),
-    "Sinh": _wide(np.sinh),
-    "Cosh": _wide(np.cosh),
-    "Asinh": _wide(np.arcsinh),
-    "Acosh": _wide(np.arccosh),
-    "Atanh": _wide(np.arctanh),
-    "Erf": plain(_erf),
-    "IsNaN": plain(np.isnan),
-    "IsInf": Operator(_is_infinite),
-    "Clip": Operator(_clip, _emit_clip),
-    "Where": plain(_where),
-    "Not": plain(np.logical_not),
-    "And": _binary(np.logical_and),
-    "Or": _binary(np.logical_or),
-    "Xor": _binary(np.logical_xor),
-    "Equal": _binary(np.equal),
-    "Greater": _binary(np.greater),
-    "GreaterOrEqual": _binary(np.greater_equal),
-    "Less": _binary(np.less),
-    "LessOrEqual": _binary(np.less_equal),
-    "BitShift": Operator(_shift),
-    "BitwiseAnd": _binary(np.bitwise_and),
-    "BitwiseOr": _binary(np.bitwise_or),
-    "BitwiseXor": _binary(np.bitwise_xor),
-    "BitwiseNot": plain(np.invert),
-}
+ROWS: dict[str, Operator] = of_elements(
+    {
+        "Add": _binary(np.add, _emit_add),
+        "Sub": _binary(np.subtract, _emit_sub),
+        "Mul": _binary(np.multiply, _emit_mul),
+        "Div": _binary(_divide, _emit_div),
+        "Pow": _binary(_power),
+        "Mod": Operator(_modulo),
+        "Sum": _several(np.add, _emit_sum),
+        "Max": _several(np.maximum),
+        "Min": _several(np.minimum),
+        "Mean": Operator(_mean),
+        "Abs": plain(np.abs),
+        "Neg": plain(np.negative),
+        "Sign": plain(np.sign),
+        "Ceil": plain(np.ceil),
+        "Floor": plain(np.floor),
+        "Round": plain(np.rint),
+        "Reciprocal": plain(lambda x: (1 / x).astype(x.dtype)),
+        "Sqrt": _wide(np.sqrt),
+        "Exp": _wide(np.exp),
+        "Log": _wide(np.log),
+        "Sin": _wide(np.sin),
+        "Cos": _wide(np.cos),
+        "Tan": _wide(np.tan),
+        "Asin": _wide(np.arcsin),
+        "Acos": _wide(np.arccos),
+        "Atan": _wide(np.arctan),
+        "Sinh": _wide(np.sinh),
+        "Cosh": _wide(np.cosh),
+        "Asinh": _wide(np.arcsinh),
+        "Acosh": _wide(np.arccosh),
+        "Atanh": _wide(np.arctanh),
+        "Erf": plain(_erf),
+        "IsNaN": plain(np.isnan),
+        "IsInf": Operator(_is_infinite),
+        "Clip": Operator(_clip, _emit_clip),
+        "Where": plain(_where),
+        "Not": plain(np.logical_not),
+        "And": _binary(np.logical_and),
+        "Or": _binary(np.logical_or),
+        "Xor": _binary(np.logical_xor),
+        "Equal": _binary(np.equal),
+        "Greater": _binary(np.greater),
+        "GreaterOrEqual": _binary(np.greater_equal),
+        "Less": _binary(np.less),
+        "LessOrEqual": _binary(np.less_equal),
+        "BitShift": Operator(_shift),
+        "BitwiseAnd": _binary(np.bitwise_and),
+        "BitwiseOr": _binary(np.bitwise_or),
+        "BitwiseXor": _binary(np.bitwise_xor),
+        "BitwiseNot": plain(np.invert),
+    }
+)

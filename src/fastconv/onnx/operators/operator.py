@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Call", "Operator", "axis_of", "bounded", "in_float", "into", "plain", "result_tuple"]
+__all__ = ["Call", "Operator", "axis_of", "bounded", "in_float", "into", "of_elements", "plain", "result_tuple"]
 
 #: bytes of the largest array that is made from sizes a model holds, rather than from an input's: protobuf's own limit
 LARGEST = 2**31
@@ -100,6 +100,8 @@ class Operator(NamedTuple):
         Whether these depend on the values of any input.
     pure : bool
         Whether equal inputs give equal outputs.
+    elements : bool
+        Whether its inputs broadcast, and an element of its only output depends on those at its place alone.
     """
 
     evaluate: Evaluate
@@ -107,6 +109,16 @@ class Operator(NamedTuple):
     sizes: tuple[int, ...] = ()
     dynamic: bool = False
     pure: bool = True
+    elements: bool = False
+
+    def broadcasts(self, call: Call) -> bool:
+        """Whether `elements` holds for a node; before opset 7 some operators had axes of their own."""
+        return self.elements and not call["broadcast"]
+
+
+def of_elements(rows: dict[str, Operator]) -> dict[str, Operator]:
+    """Rows of operators of single elements."""
+    return {name: row._replace(elements=True) for name, row in rows.items()}
 
 
 def plain(function: Callable[..., Any], emit: Emit | None = None) -> Operator:
