@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -72,19 +74,18 @@ def test_failures(capsys, tmp_path, model):
     assert "No such file" in failure(capsys, "run", path, tmp_path / "none.npy")
     assert "must end in" in failure(capsys, "run", path, tmp_path / "x.npy", "--save", "y.txt")
     assert "no ONNX file" in failure(capsys, "info", tmp_path / "text.npy")
+    assert "argument --shape: 'a' must be a whole number" in failure(capsys, "bench", path, "--shape", "input=a")
     assert "--shape names 'z'" in failure(capsys, "bench", path, "--shape", "z=1,1,6,6")
     assert "has shape" in failure(capsys, "bench", path, "--shape", "1,2,6,6")
 
 
 def test_a_failed_save_leaves_the_old_file(capsys, tmp_path, model, monkeypatch):
-    from fastconv.cli.commands import onnx as command
-
-    def full(file, results):
-        file.write(b"half")
+    def full(part, array, **options):
+        part.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command, "_save_all", full)
     np.save(tmp_path / "x.npy", np.ones((1, 1, 6, 6), np.float32))
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     (tmp_path / "y.npz").write_bytes(b"old")
     words = ["onnx", "run", model[0], tmp_path / "x.npy", "--save", tmp_path / "y.npz"]
     assert main([str(word) for word in words]) == 2
@@ -100,3 +101,63 @@ def test_any_name_of_an_output_can_be_saved(capsys, tmp_path, name):
     np.save(tmp_path / "x.npy", np.ones((1, 2), np.float32))
     run(capsys, "run", tmp_path / "net.onnx", tmp_path / "x.npy", "--save", tmp_path / "y.npz")
     assert [array.tolist() for array in dict(np.load(tmp_path / "y.npz")).values()] == [[[1, 1]]]
+
+
+def test_files_that_hold_no_numbers(capsys, tmp_path, model):
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    path, objects = model[0], np.array([None, {}])
+    np.save(tmp_path / "objects.npy", objects, allow_pickle=True)
+    np.savez(tmp_path / "objects.npz", input=objects)
+    np.save(tmp_path / "small.npy", np.ones((1, 1, 6, 6), ml_dtypes.bfloat16))
+    (tmp_path / "text.txt").write_text("no array")
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "small.npy").read_bytes()[:100])
+    for name in ("objects.npy", "objects.npz"):
+        assert f"{name} holds Python objects, not numbers" in failure(capsys, "run", path, tmp_path / name)
+    assert "of no type that NumPy's files know: save it as float32" in failure(
+        capsys, "run", path, tmp_path / "small.npy"
+    )
+    assert "text.txt is no .npy or .npz file\n" in failure(capsys, "run", path, tmp_path / "text.txt")
+    assert "cut.npy is a damaged .npy or .npz file" in failure(capsys, "run", path, tmp_path / "cut.npy")
+    assert "Is a directory" in failure(capsys, "run", path, tmp_path)
+    assert "'input=' names no file" in failure(capsys, "run", path, "input=")
+
+
+def test_bfloat16_by_file(capsys, tmp_path):
+    """Which NumPy writes as two bytes an element."""
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    import onnx as package
+
+    kind = package.TensorProto.BFLOAT16
+    ports = [package.helper.make_tensor_value_info(name, kind, [2]) for name in "xy"]
+    graph = package.helper.make_graph([package.helper.make_node("Relu", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    made = package.helper.make_model(graph, opset_imports=[package.helper.make_opsetid("", 17)], ir_version=8)
+    package.save(made, tmp_path / "net.onnx")
+    np.save(tmp_path / "x.npy", np.array([-1, 2], ml_dtypes.bfloat16))
+    assert run(capsys, "run", tmp_path / "net.onnx", tmp_path / "x.npy").startswith("y: 2 bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("none/y.npz", "there is no folder"), ("y.npz", "is a folder"), ("y.txt", "must end in .npy or .npz")],
+)
+def test_where_results_go_is_looked_at_first(capsys, tmp_path, model, target, message, monkeypatch):
+    (tmp_path / "y.npz").mkdir()
+    np.save(tmp_path / "x.npy", np.ones((1, 1, 6, 6), np.float32))
+    monkeypatch.setattr(onnx.Model, "run", lambda *_: pytest.fail("it ran"))
+    assert message in failure(capsys, "run", model[0], tmp_path / "x.npy", "--save", tmp_path / target)
+
+
+def test_an_interrupt_while_modules_are_read():
+    script = (
+        "import builtins, sys\n"
+        "import fastconv\n"
+        "wanted = builtins.__import__\n"
+        "def reading(name, *rest):\n"
+        "    if name == 'argparse':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return wanted(name, *rest)\n"
+        "builtins.__import__ = reading\n"
+        "import fastconv.cli\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "fastconv: interrupted\n")

@@ -1,5 +1,11 @@
 """The ``fastconv`` command. `main` runs it; each subcommand is a file in ``commands`` and a line in its table."""
 
-from fastconv.cli.main import main
+import sys
+
+try:
+    from fastconv.cli.main import main
+except KeyboardInterrupt:  # Ctrl-C while modules are read, as `main` tells of it later
+    print("fastconv: interrupted", file=sys.stderr)
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastconv.cli.array_files import check_target, read_arrays, write_arrays
 from fastconv.cli.output import Output
 from fastconv.cli.parsing import add_output_options, add_threads_option, count, shape
 
@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("inputs", nargs="*", metavar="[NAME=]FILE", help=".npy, or .npz with all inputs")
             action.add_argument("--save", type=Path, metavar="FILE", help=".npy of the only output, or .npz of all")
         if name == "bench":
-            action.add_argument("--shape", action="append", default=[], metavar="[NAME=]SIZES", help="of an input")
+            action.add_argument(
+                "--shape", action="append", default=[], type=_named_shape, metavar="[NAME=]SIZES", help="of an input"
+            )
             action.add_argument("--repeat", type=count, default=20, metavar="N", help="runs to measure (20)")
         add_output_options(action, quiet=False)
 
@@ -68,14 +70,10 @@ def _load(arguments: argparse.Namespace) -> Model:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from fastconv.nn.files import replacing
-
     output = Output(as_json=arguments.json)
     model = _load(arguments)
-    if arguments.save is not None and arguments.save.suffix not in (".npy", ".npz"):
-        raise ValueError(f"--save {arguments.save} must end in .npy or .npz")
-    if arguments.save is not None and arguments.save.suffix == ".npy" and len(model.outputs) != 1:
-        raise ValueError(f"{arguments.save} holds one array, this model has {len(model.outputs)} outputs: take .npz")
+    if arguments.save is not None:
+        check_target(arguments.save, len(model.outputs))
     results = model.run(_arrays(arguments.inputs, model.inputs))
     for name, array in results.items():
         facts = {"output": name, "shape": list(array.shape), "dtype": array.dtype.name}
@@ -85,20 +83,8 @@ def _run(arguments: argparse.Namespace) -> int:
         numbers = [f"{key} {facts[key]:.6g}" for key in ("min", "mean", "max") if key in facts]
         output.line(f"{name}: {_times(array.shape)} {array.dtype.name}  {', '.join(numbers)}".rstrip())
     if arguments.save is not None:
-        with replacing(arguments.save) as file:
-            if arguments.save.suffix == ".npy":
-                np.save(file, next(iter(results.values())), allow_pickle=False)
-            else:
-                _save_all(file, results)
+        write_arrays(arguments.save, results)
     return 0
-
-
-def _save_all(file: BinaryIO, results: dict[str, np.ndarray]) -> None:
-    """An .npz; `numpy.savez` has arguments of its own among the names."""
-    with zipfile.ZipFile(file, "w") as whole:
-        for name, array in results.items():
-            with whole.open(f"{name}.npy", "w", force_zip64=True) as part:
-                np.lib.format.write_array(part, np.asanyarray(array), allow_pickle=False)
 
 
 def _arrays(given: Iterable[str], ports: tuple[Port, ...]) -> dict[str, np.ndarray]:
@@ -107,19 +93,28 @@ def _arrays(given: Iterable[str], ports: tuple[Port, ...]) -> dict[str, np.ndarr
     names = iter([port.name for port in ports])
     for word in given:
         name, equals, file = word.rpartition("=")
-        try:
-            found = np.load(file, allow_pickle=False)
-            many = None if isinstance(found, np.ndarray) else dict(found)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{file} is no .npy or .npz file: {error}") from error
-        if many is not None:
-            arrays |= many
+        if not file:
+            raise ValueError(f"{word!r} names no file")
+        found = read_arrays(file)
+        if isinstance(found, dict):
+            arrays |= found
             continue
         place = name if equals else next(names, None)
         if place is None:
             raise ValueError(f"{file} is one array too many: the model has {len(ports)} inputs")
         arrays[place] = found
-    return arrays
+    kinds = {port.name: port.dtype for port in ports}
+    return {name: _of_kind(name, array, kinds.get(name)) for name, array in arrays.items()}
+
+
+def _of_kind(name: str, array: np.ndarray, kind: np.dtype | None) -> np.ndarray:
+    """NumPy's files know nothing of bfloat16 and its like, and give elements of so many bytes back."""
+    if array.dtype.kind != "V":
+        return array
+    if kind is not None and kind.kind == "V" and kind.itemsize == array.dtype.itemsize:
+        return array.view(kind)
+    raise ValueError(f"{name} has elements of {array.dtype.itemsize} bytes of no type that NumPy's files know: "
+                     f"save it as {kind or 'float32'}")  # fmt: skip
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -168,12 +163,17 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _random(ports: tuple[Port, ...], given: Iterable[str]) -> dict[str, np.ndarray]:
+def _named_shape(word: str) -> tuple[str, tuple[int, ...]]:
+    """``x=1,3,224,224``, or sizes alone."""
+    name, _, sizes = word.rpartition("=")
+    return name, shape(sizes)
+
+
+def _random(ports: tuple[Port, ...], given: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:
     """Numbers in the shapes that are given; else in those of the file, where 1 stands for what is free."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for word in given:
-        name, _, sizes = word.rpartition("=")
-        shapes[name or next((port.name for port in ports), "")] = shape(sizes)
+    for name, sizes in given:
+        shapes[name or next((port.name for port in ports), "")] = sizes
     draw = np.random.default_rng(0)
     arrays = {}
     for port in ports:
