@@ -347,6 +347,22 @@ def test_lean_memory():
     assert sizes[1] <= weight.nbytes * 1.1 < sizes[0]
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+def test_weights_are_kept_once_where_sizes_are_fixed(fixed):
+    made = conv_model((1, 2, 4, 4) if fixed else ("n", 2, 4, 4))
+    loaded, x = load(made), array(1, 2, 4, 4)
+    for _ in range(2):
+        y = loaded.run({"x": x})["y"]
+        np.testing.assert_allclose(y, fastconv.conv2d(x, W, B, padding=1, activation="relu"), rtol=1e-5, atol=1e-5)
+    assert (not loaded.graph.constants) == fixed
+    assert len(loaded.program().nodes) == 1
+    if fixed:
+        with pytest.raises(ValueError, match="takes inputs of the sizes in the file alone"):
+            loaded.program((2, 2, 4, 4))
+    else:
+        assert loaded.program((2, 2, 4, 4)).nodes[0].shape == (2, 3, 4, 4)
+
+
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "mobilenet_v2", "googlenet", "efficientnet_lite0"])
 def test_networks_of_the_zoo(name):
     network = nn.zoo.build(name, seed=0)

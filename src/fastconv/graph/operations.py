@@ -84,7 +84,9 @@ def _prepare_conv(node: Node, memory: str) -> Run:
 
 def _prepare_linear(node: Node, memory: str) -> Run:
     options = node.attributes
-    weight, bias = np.array(options["weight"]), options["bias"]
+    weight, bias = np.asarray(options["weight"]), options["bias"]
+    if weight.flags.writeable or not weight.flags.c_contiguous:
+        weight = weight.copy()
     bias = None if bias is None else bias.copy()
     activation = options.get("activation")
     rows = math.prod(node.shape[:-1])

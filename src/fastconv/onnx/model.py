@@ -116,7 +116,8 @@ class Model:
     inputs, outputs : tuple of Port
         Each with `name`, `dtype` and `shape`, in which a size is an int, a name, or None where it is free.
     graph : Graph
-        What is left of the file's nodes after constants were computed.
+        What is left of the file's nodes after constants were computed; where all sizes are fixed, the program has the
+        constants and the graph parts with them.
     """
 
     def __init__(self, graph: Graph, name: str, memory: str = "fast") -> None:
@@ -125,7 +126,8 @@ class Model:
         self._memory = memory
         self._lock = threading.Lock()
         self._ready: OrderedDict[Shapes, _Ready | None] = OrderedDict()
-        if all(_is_known(port) for port in self.inputs):
+        self._is_fixed = all(map(_is_known, self.inputs)) and not graph.defaults and not lacking(graph)
+        if all(map(_is_known, self.inputs)):
             self._prepared(tuple(port.shape for port in self.inputs), LARGEST)  # type: ignore[misc]
 
     def __repr__(self) -> str:
@@ -199,6 +201,8 @@ class Model:
         """The program for these shapes, None where there can be none; no array has more bytes than `most`."""
         with self._lock:
             if shapes not in self._ready:
+                if self._is_fixed and self._ready:
+                    raise ValueError(f"{self.name} takes inputs of the sizes in the file alone, not {shapes}")
                 self._ready[shapes] = self._traced(shapes, most)
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
@@ -213,6 +217,8 @@ class Model:
             program, values = trace(self.graph, ports, most)  # type: ignore[arg-type]
         except Untraceable:
             return None
+        if self._is_fixed:
+            self.graph.constants = {}
         places = {node: place for place, node in enumerate(program.outputs)}
         with np.errstate(all="ignore"):
             executable = Executable(program, self._memory)

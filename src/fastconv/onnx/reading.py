@@ -7,12 +7,12 @@ inputs. Functions are taken apart: those of the file, and of ONNX's own the ones
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastconv.onnx.checking import all_nodes, check, short
 from fastconv.onnx.control import CONTROL, is_control
 from fastconv.onnx.graph_reader import Graph, named_array, port, read_graph, schema_of
 from fastconv.onnx.operators import OPERATORS
@@ -21,16 +21,12 @@ from fastconv.onnx.writer import onnx_package
 
 __all__ = ["lacking", "read"]
 
-#: attributes by which ONNX divides, in some releases without looking
-POSITIVE = ("blocksize", "dilations", "group", "kernel_shape", "num_groups", "offset_group", "strides")
 #: bytes up to which a tensor stays in the copy that is checked: shapes and indices are what inference reads
 SMALL = 1024
 #: the opset before the first that is promised, which differs in little; test models have it
 OLDEST = 6
 #: the version of the format from which initializers need not be inputs too
 SEPARATE = 4
-#: a domain whose nodes nobody checks
-UNKNOWN = "fastconv.unknown"
 #: how often functions of ONNX's own may hold others
 MOST_NESTED = 4
 #: nodes beyond which functions may not grow a graph
@@ -57,19 +53,21 @@ def read(source: Any) -> tuple[Graph, str]:
         proto, name = source, "the model"
     elif isinstance(source, (bytes, bytearray, memoryview)):
         proto, name = None, "the model"
-        data = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source)
         proto, name, folder = None, path.name, path.parent
-        data = path.read_bytes()
+        source = path.read_bytes()
     else:
         raise TypeError(f"a model is a path, bytes or a ModelProto, not {type(source).__name__}")
     try:
-        return _graph(_parsed(data) if proto is None else proto, folder), name
+        if proto is None:
+            proto = _parsed(bytes(source))
+            del source  # which is as large as what it became
+        return _graph(proto, folder), name
     except (ValueError, MemoryError) as error:
         raise ValueError(f"{name}: {error}") from error
     except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{name}: this ONNX file is damaged: {_short(error)}") from error
+        raise ValueError(f"{name}: this ONNX file is damaged: {short(error)}") from error
 
 
 def _parsed(data: bytes) -> Any:
@@ -93,7 +91,8 @@ def _graph(proto: Any, folder: Path | None) -> Graph:
         raise ValueError(f"tensor {tensor.values.name!r} is sparse, which is not supported")
     copy, moved = _without_weights(proto, folder)
     constants |= moved
-    copy = _checked(_taken_apart(copy))
+    copy = _taken_apart(copy)
+    check(copy)
     opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in copy.opset_import}
     graph = read_graph(copy.graph, opsets, folder, constants)
     graph.outputs = tuple(map(port, proto.graph.output))
@@ -190,7 +189,7 @@ def _taken_apart(copy: Any) -> Any:
         for _ in range(MOST_NESTED):
             wanted = {
                 (node.domain, node.op_type)
-                for node in _nodes(copy.graph)
+                for node in all_nodes(copy.graph)
                 if node.domain in ("", "ai.onnx")
                 and node.op_type not in OPERATORS
                 and node.op_type not in CONTROL
@@ -200,7 +199,7 @@ def _taken_apart(copy: Any) -> Any:
                 break
             copy = _without(copy, sorted(wanted))
     except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ValueError(f"its functions cannot be taken apart: {_short(error)}") from error
+        raise ValueError(f"its functions cannot be taken apart: {short(error)}") from error
     return copy
 
 
@@ -223,15 +222,6 @@ def _has_function(operator: str, opset: int) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """All nodes, with those of graphs in attributes."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
-
-
 def _check_growth(copy: Any) -> None:
     """Refuse functions that call themselves, or that call each other so often that nothing could hold the nodes."""
     bodies = {(function.domain, function.name): function for function in copy.functions}
@@ -243,67 +233,16 @@ def _check_growth(copy: Any) -> None:
         if key not in sizes:
             sizes[key] = sum(
                 size((node.domain, node.op_type), (*above, key)) if (node.domain, node.op_type) in bodies else 1
-                for node in _nodes(bodies[key])
+                for node in all_nodes(bodies[key])
             )
         return sizes[key]
 
     total = sum(
         size((node.domain, node.op_type), ()) if (node.domain, node.op_type) in bodies else 1
-        for node in _nodes(copy.graph)
+        for node in all_nodes(copy.graph)
     )
     if total > MOST_NODES:
         raise ValueError(f"its functions make {total} nodes, more than {MOST_NODES}")
-
-
-def _checked(copy: Any) -> Any:
-    """Names, order, attributes and shapes are sound, as far as ONNX can tell."""
-    onnx = onnx_package()
-    for node in _nodes(copy.graph):
-        for attribute in node.attribute:
-            numbers = [attribute.i] if attribute.type == attribute.INT else attribute.ints
-            if attribute.name in POSITIVE and min(numbers, default=1) < 1:
-                raise ValueError(f"node {node.name!r} ({node.op_type}): {attribute.name} must be at least 1")
-    shaped = _with_shapes(copy)
-    try:
-        onnx.checker.check_model(shaped)
-        onnx.shape_inference.infer_shapes(shaped, check_type=True, strict_mode=True)
-    except onnx.checker.ValidationError as error:
-        raise ValueError(f"this is no sound ONNX model: {_short(error)}") from error
-    except onnx.shape_inference.InferenceError as error:
-        if str(error).count("op_type:") > 1:  # inside of a function of ONNX's own, some of which it cannot infer
-            return copy
-        raise ValueError(f"its shapes or types do not fit: {_short(error)}") from error
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"this model cannot be checked: {_short(error)}") from error
-    return copy
-
-
-def _with_shapes(copy: Any) -> Any:
-    """The model without inputs of unknown shape, which the checker refuses: unknown nodes give them instead."""
-    onnx = onnx_package()
-    free = [value for value in copy.graph.input if _is_shapeless(value)]
-    if not free:
-        return copy
-    shaped = onnx.ModelProto()
-    shaped.CopyFrom(copy)
-    del shaped.graph.input[:], shaped.graph.node[:]
-    shaped.graph.input.extend(value for value in copy.graph.input if not _is_shapeless(value))
-    shaped.graph.value_info.extend(free)
-    shaped.graph.node.extend(onnx.helper.make_node("Free", [], [value.name], domain=UNKNOWN) for value in free)
-    shaped.graph.node.extend(copy.graph.node)
-    shaped.opset_import.append(onnx.helper.make_opsetid(UNKNOWN, 1))
-    return shaped
-
-
-def _is_shapeless(value: Any) -> bool:
-    kind = value.type
-    return kind.WhichOneof("value") == "tensor_type" and not kind.tensor_type.HasField("shape")
-
-
-def _short(error: Exception) -> str:
-    """The first lines of a message, on one line."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
 
 
 def lacking(graph: Graph) -> list[Any]:

@@ -53,7 +53,9 @@ def _fourier(call: Call, x: np.ndarray, length: Any = None, axis: Any = None) ->
     n = x.shape[along] if length is None else int(_scalar(length))
     if back and onesided:
         n = 2 * (x.shape[along] - 1) if length is None else n
+        bounded((*signal.shape[:along], n, *signal.shape[along + 1 :]), np.complex128)
         return np.fft.irfft(signal, n, along)[..., None].astype(x.dtype)
+    bounded((*signal.shape[:along], n, *signal.shape[along + 1 :]), np.complex128)
     values = (np.fft.ifft if back else np.fft.fft)(signal, n, along)
     if onesided:
         values = values.take(range(n // 2 + 1), along)
@@ -82,10 +84,11 @@ def _short_time(call: Call, x: np.ndarray, step: Any, window: Any = None, length
 def _mel_weights(call: Call, bins: Any, length: Any, rate: Any, lowest: Any, highest: Any) -> np.ndarray:
     """Triangles of frequencies, equally far apart on the mel scale."""
     count, n = int(_scalar(bins)), int(_scalar(length))
+    size = bounded((n // 2 + 1, count), np.float64)
     ends = [2595 * np.log10(1 + float(_scalar(edge)) / 700) for edge in (lowest, highest)]
     mels = ends[0] + np.arange(count + 2) * (ends[1] - ends[0]) / (count + 2)
     corners = np.floor((n + 1) * 700 * (10 ** (mels / 2595) - 1) / float(_scalar(rate))).astype(int)
-    weights = np.zeros(bounded((n // 2 + 1, count), np.float64))
+    weights = np.zeros(size)
     for column, (low, centre, high) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
         if low == centre:
             weights[centre, column] = 1

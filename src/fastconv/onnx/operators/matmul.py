@@ -51,8 +51,16 @@ def _emit_gemm(program: Program, call: Call, a: Any, b: Any, c: Any = None) -> N
         return None
     if bias is not None and beta != 1:
         bias = (bias * beta).astype(a.dtype)
-    weight = np.ascontiguousarray(weight if alpha == 1 else weight * a.dtype.type(alpha))
-    return program.add("linear", (a,), call.name, weight=weight, bias=bias)
+    return program.add(
+        "linear", (a,), call.name, weight=_lasting(weight if alpha == 1 else weight * a.dtype.type(alpha)), bias=bias
+    )
+
+
+def _lasting(weight: np.ndarray) -> np.ndarray:
+    """Rows one after the other, which nobody writes to, so that a program need not copy them."""
+    weight = np.ascontiguousarray(weight)
+    weight.flags.writeable = False
+    return weight
 
 
 @in_float
@@ -70,7 +78,7 @@ def _emit_matmul(program: Program, call: Call, a: Any, b: Any) -> Node | None:
         return None
     if a.shape[-1] != b.shape[0]:
         raise ValueError(f"matrices of shapes {a.shape} and {b.shape} cannot be multiplied")
-    return program.add("linear", (a,), call.name, weight=np.ascontiguousarray(b.T), bias=None)
+    return program.add("linear", (a,), call.name, weight=_lasting(b.T), bias=None)
 
 
 @in_float

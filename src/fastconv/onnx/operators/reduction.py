@@ -46,6 +46,11 @@ def _product(x: np.ndarray, axis: tuple[int, ...], keepdims: bool) -> np.ndarray
     return x.prod(axis=axis, keepdims=keepdims, dtype=x.dtype if x.dtype.kind in "iu" else None)
 
 
+def _average(x: np.ndarray, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """NaN of no elements, which NumPy warns of."""
+    return np.mean(x, axis=axis, keepdims=keepdims) if x.size else x.sum(axis=axis, keepdims=keepdims) / np.float64(0)
+
+
 def _largest(x: np.ndarray, axis: tuple[int, ...], keepdims: bool) -> np.ndarray:
     return np.max(x, axis=axis, keepdims=keepdims, initial=_extreme(x, False))
 
@@ -127,7 +132,7 @@ def _wide_square(x: np.ndarray) -> np.ndarray:
 
 ROWS: dict[str, Operator] = {
     "ReduceSum": _reduced(_sum),
-    "ReduceMean": _reduced(np.mean),
+    "ReduceMean": _reduced(_average),
     "ReduceMax": _reduced(_largest),
     "ReduceMin": _reduced(_smallest),
     "ReduceProd": _reduced(_product),

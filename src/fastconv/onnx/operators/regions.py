@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fastconv.onnx.operators.operator import Call, Operator, in_float
+from fastconv.onnx.operators.operator import Call, Operator, bounded, in_float
 
 __all__ = ["ROWS"]
 
@@ -52,7 +52,7 @@ def _roi_align(call: Call, x: np.ndarray, boxes: np.ndarray, images: np.ndarray)
     size = (call["output_height"] or 1, call["output_width"] or 1)
     scale = 1.0 if call["spatial_scale"] is None else call["spatial_scale"]
     half = call.since >= 16 and call["coordinate_transformation_mode"] != "output_half_pixel"
-    y = np.zeros((len(boxes), x.shape[1], *size), np.float64)
+    y = np.zeros(bounded((len(boxes), x.shape[1], *size), np.float64), np.float64)
     for index, (box, image) in enumerate(zip(boxes, images, strict=True)):
         first_x, first_y, last_x, last_y = box.astype(np.float64) * scale - (0.5 if half else 0.0)
         lines = [
@@ -62,6 +62,7 @@ def _roi_align(call: Call, x: np.ndarray, boxes: np.ndarray, images: np.ndarray)
             )
         ]  # fmt: skip
         (rows, shares), (columns, others) = lines
+        bounded((x.shape[1], *rows.shape, *columns.shape), np.float64)
         # (C, cell, point, corner, cell, point, corner)
         values = x[int(image)][:, rows[..., None, None, None], columns] * shares[..., None, None, None] * others
         if not values.size:  # a box of no length has no points
@@ -77,6 +78,7 @@ def _line(first: float, last: float, cells: int, extent: int, ratio: int, half: 
     """Along one axis the two pixels around each point of each cell, (cells, points, 2), and their shares."""
     length = last - first if half else max(last - first, 1.0)
     points = ratio if ratio > 0 else max(0, math.ceil(length / cells))
+    bounded((cells, points, 2), np.float64)
     at = first + length / cells * (np.arange(cells)[:, None] + (np.arange(points) + 0.5) / points)
     outside = (at < -1) | (at > extent)
     at = np.clip(at, 0, extent - 1)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastconv import geometry
-from fastconv.onnx.operators.operator import Call
+from fastconv.onnx.operators.operator import Call, bounded
 
 __all__ = ["Window", "window"]
 
 Pairs = tuple[tuple[int, int], ...]
 
+#: zeros beside an axis beyond which a file is damaged
+LARGEST_PAD = 2**20
 #: what `auto_pad` is called in fastconv
 AUTOMATIC = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
 
@@ -56,12 +60,15 @@ def window(call: Call, spatial: Sequence[int], kernel: Sequence[int] | None = No
         pairs = geometry.resolve_padding(AUTOMATIC[named], tuple(spatial), sizes, stride, dilation)
     else:
         pairs = pad_pairs(call["pads"], ndim)
+    bounded([n + sum(pair) for n, pair in zip(spatial, pairs, strict=True)], np.float64)
     return Window(sizes, stride, dilation, pairs)
 
 
 def pad_pairs(pads: Sequence[int] | None, ndim: int) -> Pairs:
     """(before, after) of each axis, from all befores, then all afters."""
     flat = entries("pads", pads or (0,) * (2 * ndim), 2 * ndim, 0)
+    if max(flat, default=0) > LARGEST_PAD:
+        raise ValueError(f"pads (={list(flat)}) must be at most {LARGEST_PAD}")
     return tuple(zip(flat[:ndim], flat[ndim:], strict=True))
 
 
