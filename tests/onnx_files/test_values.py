@@ -154,3 +154,13 @@ def test_boxes_without_length_hold_nothing(mode):
     boxes = np.array([[1, 1, 1, 1], [0.5, 0.5, 2, 2]], np.float32)
     empty, other = load(proto).run({"x": x, "b": boxes})["y"]
     assert np.all(empty == 0) and np.all(other > 0.5)
+
+
+def test_whole_numbers_between_integers_are_exact():
+    """A third of the way is 1/3 and 2/3 in binary, whose products with the neighbours are 2 less a rounding."""
+    x = np.array([[[-5, 1, 7, 4, -2]]], np.int32)
+    nodes = [("Resize", ["x", "", "s"], ["y"], {"mode": "linear", "coordinate_transformation_mode": "asymmetric"})]
+    proto = model(nodes, [value("x", x.shape, np.int32)], [value("y", (1, 1, 15), np.int32)],
+                  {"s": np.array([1, 1, 3], np.float32)})  # fmt: skip
+    found = load(proto).run({"x": x})["y"].ravel()
+    assert found.tolist() == [-5, -3, -1, 1, 3, 5, 7, 6, 5, 4, 2, 0, -2, -2, -2]

@@ -169,8 +169,14 @@ def _resize(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
         y = np.where(outside, y.dtype.type(call["extrapolation_value"] or 0.0), y)
     if y.dtype != x.dtype and x.dtype.kind in "iu":
         limits = np.iinfo(x.dtype)
-        y = np.clip(np.trunc(y), limits.min, limits.max)
+        y = np.clip(_cut_off(y), limits.min, limits.max)
     return y.astype(x.dtype, copy=False)
+
+
+def _cut_off(y: np.ndarray) -> np.ndarray:
+    """Towards zero, but what is a whole number but for roundings is that number."""
+    whole = np.rint(y)
+    return np.where(np.abs(y - whole) <= 1e-9 * np.maximum(np.abs(y), 1), whole, np.trunc(y))
 
 
 #: before opset 11: down where an axis grows, up where it shrinks, as ONNX Runtime has it; ONNX does not say
