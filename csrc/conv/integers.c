@@ -105,21 +105,17 @@ static void choose_blocks(fc_integer_plan *plan) {
     plan->tasks = d->n * d->out[0] * plan->row_tasks * plan->column_tasks * plan->parts;
 }
 
-/* Offsets of the steps: taps, and within them pairs of channels; or two taps, of which the last may be nothing's, with
- * weights of 0. */
-static fc_status lay_steps(fc_integer_plan *plan) {
+/* Offsets of the taps. Where two of them are a pair, the last may be nothing's, with weights of 0. */
+static fc_status lay_taps(fc_integer_plan *plan) {
     const fc_integer_desc *d = &plan->d;
-    const int64_t taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
-    plan->off = malloc(sizeof *plan->off * (size_t)(plan->depthwise ? 2 * plan->depth : plan->depth));
+    plan->off = malloc(sizeof *plan->off * (size_t)(plan->taps + 1));
     if (!plan->off) return FC_NO_MEMORY;
-    int32_t *off = plan->off;
-    for (int64_t t = 0; t < taps; ++t) {
+    for (int64_t t = 0; t < plan->taps; ++t) {
         const int64_t i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1], k = t % d->kernel[2];
-        const int64_t at =
-            ((i * plan->tile_rows + j * d->dilation[1]) * plan->tile_columns + k * d->dilation[2]) * plan->ld;
-        for (int64_t p = 0; p < (plan->depthwise ? 1 : plan->pairs); ++p) *off++ = (int32_t)(at + 2 * p);
+        const int64_t row = i * plan->tile_rows + j * d->dilation[1];
+        plan->off[t] = (int32_t)((row * plan->tile_columns + k * d->dilation[2]) * plan->ld);
     }
-    if (plan->depthwise && taps % 2) *off = off[-1];
+    plan->off[plan->taps] = plan->off[plan->taps - 1];
     return FC_OK;
 }
 
@@ -131,7 +127,8 @@ fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **
     fc_integer_desc *d = &plan.d;
     skip_rows(d);
     plan.f32 = fc_kernels_for(fc_isa(), FC_FLOAT32), plan.f64 = fc_kernels_for(fc_isa(), FC_FLOAT64);
-    const int64_t lanes = plan.f32->lanes, taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
+    const int64_t lanes = plan.f32->lanes;
+    plan.taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
     plan.depthwise = d->groups > 1 && d->ic == d->groups && d->oc == d->groups;
     plan.groups = plan.depthwise ? 1 : d->groups;
     plan.ic = d->ic / plan.groups, plan.oc = d->oc / plan.groups;
@@ -139,7 +136,7 @@ fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **
     plan.vectors = fc_ceil_div(plan.oc, plan.depthwise ? 2 * lanes : lanes) * (plan.depthwise ? 2 : 1);
     plan.blocks = fc_ceil_div(plan.vectors, FC_INTEGER_VECTORS);
     plan.ld = plan.depthwise ? plan.vectors * lanes : 2 * plan.pairs * plan.groups;
-    plan.depth = plan.depthwise ? fc_ceil_div(taps, 2) : fc_capped_product(taps, plan.pairs);
+    plan.depth = plan.depthwise ? fc_ceil_div(plan.taps, 2) : fc_capped_product(plan.taps, plan.pairs);
     const double steps = (double)d->n * (double)(d->out[0] * d->out[1] * d->out[2]) * (double)plan.depth *
                          (double)(plan.groups * plan.vectors);
     plan.cycles = steps < 1e15 ? (int64_t)(steps / 1.8) : INT64_MAX / 2;
@@ -155,7 +152,7 @@ fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **
     plan.panel_at = plan.at_at + fc_align_up((size_t)(plan.rows * plan.columns + FC_INTEGER_PANEL) * sizeof(int32_t));
     plan.worker_bytes =
         plan.panel_at + fc_align_up((size_t)(FC_INTEGER_PANEL * FC_INTEGER_VECTORS * lanes) * sizeof(int32_t));
-    if (lay_steps(&plan) != FC_OK || !(*result = malloc(sizeof plan))) {
+    if (lay_taps(&plan) != FC_OK || !(*result = malloc(sizeof plan))) {
         free(plan.off);
         return FC_NO_MEMORY;
     }
@@ -173,8 +170,7 @@ int64_t fc_integer_plan_packed(const fc_integer_plan *plan) { return (int64_t)pl
 
 /* A block of filters of a group: their weights as [step][filter][two channels, or taps]. */
 static void pack_block(const fc_integer_plan *plan, const int16_t *w, int64_t first, int64_t width, int16_t *to) {
-    const fc_integer_desc *d = &plan->d;
-    const int64_t taps = d->kernel[0] * d->kernel[1] * d->kernel[2], ic = plan->depthwise ? 1 : plan->ic;
+    const int64_t taps = plan->taps, ic = plan->depthwise ? 1 : plan->ic;
     for (int64_t k = 0; k < plan->depth; ++k)
         for (int64_t l = 0; l < width; ++l)
             for (int64_t half = 0; half < 2; ++half) {
@@ -189,7 +185,7 @@ fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const i
                           void *packed) {
     if (!w || !packed || (!factor && plan->d.output_type != FC_INT32)) return FC_INVALID;
     const int64_t lanes = plan->f32->lanes, slots = plan->vectors * lanes;
-    const int64_t filter = plan->d.ic / plan->d.groups * plan->d.kernel[0] * plan->d.kernel[1] * plan->d.kernel[2];
+    const int64_t filter = plan->d.ic / plan->d.groups * plan->taps;
     int16_t *to = packed;
     int32_t *biases = fc_at(packed, (int64_t)plan->bias_at, 1);
     double *factors = fc_at(packed, (int64_t)plan->factor_at, 1);

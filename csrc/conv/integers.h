@@ -14,7 +14,7 @@ struct fc_integer_plan {
     int64_t ic, oc;                         /* of such a group */
     int64_t pairs;                          /* of channels of a group, in the tile */
     int64_t ld;                             /* int16 of a pixel of the tile */
-    int64_t depth;                          /* steps of a sum */
+    int64_t taps, depth;                    /* taps, and steps of a sum */
     int64_t vectors;                        /* of filters of a group */
     int64_t blocks;                         /* of one or two such vectors in a group */
     int64_t rows, columns, parts;           /* outputs of a task; parts that share out the blocks */

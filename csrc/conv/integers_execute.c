@@ -166,7 +166,7 @@ static void sum_block(const job *j, const block *b, int64_t number, int64_t outp
             if (plan->depthwise) {
                 kernels->depthwise(plan->depth, src, plan->off, b->at + first + q, w, bias, c);
             } else {
-                kernels->sums[vectors - 1](plan->depth, src, plan->off, b->at + first + q, w, bias, c);
+                kernels->sums[vectors - 1](plan->taps, plan->pairs, src, plan->off, b->at + first + q, w, bias, c);
             }
         }
         if (j->y_size == 1) plan->f64->integer.requantize(b->panel, ld, count, factor, &j->requantize);

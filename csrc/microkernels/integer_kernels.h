@@ -23,10 +23,10 @@ typedef struct fc_requantize {
 typedef struct fc_integer_kernels {
     int pixels, depthwise_pixels; /* of a register tile */
 
-    /* sums[vectors-1]: c[p*vectors*lanes + l] = bias[l] + sum_{k<depth} of both products of the pairs src[at[p] + off[k]]
-     * and w[(k*vectors*lanes + l)*2],  p < pixels, l < vectors*lanes */
-    void (*sums[FC_INTEGER_VECTORS])(int64_t depth, const int16_t *src, const int32_t *off, const int32_t *at,
-                                     const int16_t *w, const int32_t *bias, int32_t *c);
+    /* sums[vectors-1]: c[p*vectors*lanes + l] = bias[l] + sum_{t<taps, k<pairs} of both products of the pairs
+     * src[at[p] + off[t] + 2*k] and w[((t*pairs + k)*vectors*lanes + l)*2],  p < pixels, l < vectors*lanes */
+    void (*sums[FC_INTEGER_VECTORS])(int64_t taps, int64_t pairs, const int16_t *src, const int32_t *off,
+                                     const int32_t *at, const int16_t *w, const int32_t *bias, int32_t *c);
     /* c[p*2*lanes + l] = bias[l] + sum_{k<2*depth} src[at[p] + off[k] + l] * w[(k/2*2*lanes + l)*2 + k%2],
      * p < depthwise_pixels, l < 2*lanes: every lane has its own channel */
     void (*depthwise)(int64_t depth, const int16_t *src, const int32_t *off, const int32_t *at, const int16_t *w,

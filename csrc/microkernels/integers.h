@@ -14,9 +14,10 @@ enum { FC_INTEGER_PR = 12, FC_INTEGER_DEPTHWISE_PR = 8 };
 enum { FC_INTEGER_PR = 6, FC_INTEGER_DEPTHWISE_PR = 4 };
 #endif
 
-static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, int64_t depth, const int16_t *src,
-                                                                  const int32_t *off, const int32_t *at,
-                                                                  const int16_t *w, const int32_t *bias, int32_t *c) {
+static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, int64_t taps, int64_t pairs,
+                                                                  const int16_t *src, const int32_t *off,
+                                                                  const int32_t *at, const int16_t *w,
+                                                                  const int32_t *bias, int32_t *c) {
     vbits acc[FC_INTEGER_PR][FC_INTEGER_VECTORS];
     const int16_t *s[FC_INTEGER_PR];
 #pragma GCC unroll 12
@@ -25,16 +26,18 @@ static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, 
 #pragma GCC unroll 2
         for (int x = 0; x < vr; ++x) acc[p][x] = vbits_load(bias + x * VLANES);
     }
-    for (int64_t k = 0; k < depth; ++k, w += 2 * vr * VLANES) {
-        const int64_t o = off[k];
-        vpairs v[FC_INTEGER_VECTORS];
+    for (int64_t t = 0; t < taps; ++t) {
+        const int64_t end = off[t] + 2 * pairs;
+        for (int64_t o = off[t]; o < end; o += 2, w += 2 * vr * VLANES) {
+            vpairs v[FC_INTEGER_VECTORS];
 #pragma GCC unroll 2
-        for (int x = 0; x < vr; ++x) v[x] = vpairs_load(w + 2 * x * VLANES);
+            for (int x = 0; x < vr; ++x) v[x] = vpairs_load(w + 2 * x * VLANES);
 #pragma GCC unroll 12
-        for (int p = 0; p < FC_INTEGER_PR; ++p) {
-            const vpairs b = vpairs_all(s[p] + o);
+            for (int p = 0; p < FC_INTEGER_PR; ++p) {
+                const vpairs b = vpairs_all(s[p] + o);
 #pragma GCC unroll 2
-            for (int x = 0; x < vr; ++x) acc[p][x] = vmadd(b, v[x], acc[p][x]);
+                for (int x = 0; x < vr; ++x) acc[p][x] = vmadd(b, v[x], acc[p][x]);
+            }
         }
     }
 #pragma GCC unroll 12
@@ -45,9 +48,9 @@ static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, 
 }
 
 #define FC_INTEGER_SUMS(VR)                                                                                            \
-    static void FC_NAME(fc_integer_sums_##VR)(int64_t depth, const int16_t *src, const int32_t *off,                   \
+    static void FC_NAME(fc_integer_sums_##VR)(int64_t taps, int64_t pairs, const int16_t *src, const int32_t *off,     \
                                               const int32_t *at, const int16_t *w, const int32_t *bias, int32_t *c) {  \
-        fc_integer_tile(VR, depth, src, off, at, w, bias, c);                                                          \
+        fc_integer_tile(VR, taps, pairs, src, off, at, w, bias, c);                                                    \
     }
 FC_INTEGER_SUMS(1)
 FC_INTEGER_SUMS(2)
