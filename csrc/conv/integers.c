@@ -22,6 +22,7 @@ enum {
     COLUMNS = 256,          /* outputs of a task along its row */
 };
 static const double cycles_of_fill = 0.6, cycles_of_call = 400; /* of an element of the tile, of a task */
+static const double bytes_of_cycle = 8;                         /* that come from beyond L2 */
 
 static int32_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
 
@@ -87,6 +88,7 @@ static void choose_blocks(fc_integer_plan *plan) {
     plan->column_tasks = fc_ceil_div(d->out[2], COLUMNS);
     plan->columns = fc_ceil_div(d->out[2], plan->column_tasks);
     plan->column_tasks = fc_ceil_div(d->out[2], plan->columns);
+    const double bytes = 4.0 * (double)plan->depth * (double)(plan->groups * plan->vectors * plan->f32->lanes);
     double best = -1;
     for (int64_t wish = 1; wish <= d->out[1]; ++wish) {
         const int64_t rows = fc_ceil_div(d->out[1], wish), row_tasks = fc_ceil_div(d->out[1], rows);
@@ -95,7 +97,10 @@ static void choose_blocks(fc_integer_plan *plan) {
         const int64_t parts = parts_for(plan, row_tasks, wanted);
         const int apart = plan->depthwise || plan->groups > 1;
         const double tasks = (double)(row_tasks * parts);
-        const double cost = tasks * (cycles_of_call + cycles_of_fill * (double)size / (apart ? (double)parts : 1));
+        /* Weights beyond L2 are fetched again for every block of outputs. */
+        const double weights = bytes * 2 > (double)fc_l2_bytes() ? (double)row_tasks * bytes / bytes_of_cycle : 0;
+        const double cost =
+            weights + tasks * (cycles_of_call + cycles_of_fill * (double)size / (apart ? (double)parts : 1));
         if (best >= 0 && cost >= best) continue;
         best = cost;
         plan->rows = rows, plan->row_tasks = row_tasks, plan->parts = parts;

@@ -222,30 +222,18 @@ static void FC_NAME(fc_integer_bytes_pixels)(uint8_t *dst, int64_t pixel_stride,
     }
 
 #else
+#include "simd/whole.h"
 
-/* The bounds are whole numbers, so clipping before rounding is clipping after it; what is left is small, and adding 1.5 * 2^52
- * rounds it into the low bits. */
+/* The bounds are whole numbers, so clipping before rounding is clipping after it. */
 static void FC_NAME(fc_integer_requantize)(int32_t *c, int64_t ld, int64_t count, const double *factor,
                                            const fc_requantize *how) {
-    const vec low = vbroadcast(how->low), high = vbroadcast(how->high), shift = vbroadcast(0x1.8p52);
-    const uint32_t zero = (uint32_t)how->zero;
+    const vec low = vbroadcast(how->low), high = vbroadcast(how->high);
     for (int64_t f = 0; f < ld; f += VLANES) {
         const vec by = vload(factor + f);
         int32_t *at = c + f;
         for (int64_t q = 0; q < count; ++q, at += ld) {
-#if defined(FC_ISA_scalar)
-            const vec v = vmul((double)*at, by);
-            *at = (int32_t)((uint32_t)vbits_of(vadd(vmax(low, vmin(high, v)), shift)) + zero);
-#else
-            typedef int32_t ints __attribute__((vector_size(4 * VLANES)));
-            typedef uint32_t words __attribute__((vector_size(4 * VLANES)));
-            ints sums;
-            memcpy(&sums, at, sizeof sums);
-            const vec v = vmul((vec) __builtin_convertvector(sums, vec), by);
-            const vbits bits = vbits_of(vadd(vmax(low, vmin(high, v)), shift));
-            const words whole = __builtin_convertvector(bits, words) + zero;
-            memcpy(at, &whole, sizeof whole);
-#endif
+            const vec v = vmax(low, vmin(high, vmul(vwhole_load(at), by)));
+            vwhole_store(at, v, how->zero);
         }
     }
 }
