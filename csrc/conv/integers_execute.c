@@ -120,6 +120,9 @@ static void leave_run(const job *j, char *y, const int32_t *sums, int64_t ld, in
         kernels->words_planes((int32_t *)(void *)y, filter, sums, ld, filters, count);
     } else if (filter == 1 && bytes) {
         kernels->bytes_pixels((uint8_t *)y, pixel, sums, ld, filters, count);
+    } else if (filter == 1) {
+        for (int64_t q = 0; q < count; ++q)
+            memcpy(fc_at(y, q * pixel, sizeof *sums), sums + q * ld, (size_t)filters * sizeof *sums);
     } else {
         for (int64_t q = 0; q < count; ++q)
             for (int64_t f = 0; f < filters; ++f) {
