@@ -20,8 +20,8 @@ struct fc_integer_plan {
     int64_t rows, columns, parts;           /* outputs of a task; parts that share out the blocks */
     int64_t row_tasks, column_tasks, tasks; /* row_tasks: of one output depth */
     int64_t tile_rows, tile_columns;
-    int64_t cycles; /* predicted, on one core */
-    int32_t *off;   /* of each step, in the tile: one of a pair of channels, two of taps if depthwise */
+    int64_t cycles;                          /* predicted, on one core */
+    int32_t *off;                            /* of each tap, in the tile, and one more that ends a pair of taps */
     size_t bias_at, factor_at, packed_bytes; /* the weights come first */
     size_t at_at, panel_at, worker_bytes;    /* the tile comes first */
 };
