@@ -26,7 +26,7 @@ typedef enum fc_status {
     FC_WORKSPACE_TOO_SMALL, /* the given workspace, or workspace_limit, is below what one thread needs */
 } fc_status;
 
-typedef enum fc_dtype { FC_FLOAT32, FC_FLOAT64, FC_BFLOAT16, FC_INT8, FC_INT32 } fc_dtype;
+typedef enum fc_dtype { FC_FLOAT32, FC_FLOAT64, FC_BFLOAT16, FC_INT8, FC_INT32, FC_UINT8 } fc_dtype;
 typedef enum fc_pass { FC_FORWARD, FC_BACKWARD_DATA, FC_BACKWARD_WEIGHTS } fc_pass;
 typedef enum fc_layout { FC_CHANNELS_FIRST, FC_CHANNELS_LAST, FC_BLOCKED } fc_layout;
 typedef enum fc_border { FC_CONSTANT, FC_REFLECT, FC_SYMMETRIC, FC_EDGE, FC_WRAP } fc_border;
@@ -157,6 +157,33 @@ typedef struct fc_conv_args {
     int threads;
 } fc_conv_args;
 fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args);
+
+/* ---- convolution of small integers --------------------------------------------------------------------------- */
+
+/* sum[n,o,p] = bias[o] + sum_{c,k} (x[n,c, p*stride + k*dilation - pad] - x_zero) * w[o,c,k]   (groups apart), where what
+ * lies outside of x counts as x_zero. Sums are exact modulo 2^32, as those of int32 are. y is
+ *   FC_INT32:           the sums
+ *   FC_INT8, FC_UINT8:  clip(rint(sum * factor[o]) + y_zero), half to even, the product rounded to double
+ * Weights are int16 with their zero points taken off: w (o, i/groups, kd,kh,kw), dense. */
+typedef struct fc_integer_desc {
+    uint32_t struct_size;             /* sizeof(fc_integer_desc) */
+    fc_dtype input_type, output_type; /* input: FC_INT8 or FC_UINT8 */
+    int64_t n, ic, oc, groups;
+    int64_t in[FC_SPATIAL], out[FC_SPATIAL], kernel[FC_SPATIAL];
+    int64_t stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL]; /* pad: before the first element */
+    int64_t x_stride[FC_AXES], y_stride[FC_AXES];
+    int32_t x_zero, y_zero; /* values of their types; y_zero is 0 with FC_INT32 */
+} fc_integer_desc;
+
+typedef struct fc_integer_plan fc_integer_plan;
+fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **plan);
+void fc_integer_plan_destroy(fc_integer_plan *plan);         /* NULL is allowed */
+int64_t fc_integer_plan_packed(const fc_integer_plan *plan); /* bytes that fc_integer_pack writes */
+int64_t fc_integer_plan_workspace(const fc_integer_plan *plan, int threads);
+/* bias may be NULL: 0. factor is read where y is not FC_INT32. packed: aligned to 64. */
+fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
+                          void *packed);
+fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads);
 
 /* ---- pooling ------------------------------------------------------------------------------------------------- */
 

@@ -36,6 +36,8 @@
 
 #include "microkernels/lines.h"
 
+#include "microkernels/integers.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -114,6 +116,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .pool = FC_POOL_TABLE,
     .norm = FC_NORM_TABLE,
     .line = FC_LINE_TABLE,
+    .integer = FC_INTEGER_TABLE,
     /* ops section */
     .activate = FC_NAME(fc_activate),
     .smooth = FC_NAME(fc_smooth),

@@ -9,6 +9,7 @@
 
 #include "fastconv.h"
 #include "microkernels/depthwise_kernels.h"
+#include "microkernels/integer_kernels.h"
 #include "microkernels/line_kernels.h"
 #include "microkernels/norm_kernels.h"
 #include "microkernels/pool_kernels.h"
@@ -243,6 +244,9 @@ typedef struct fc_kernels {
 
     /* filters along one axis, of csrc/ops/lines.c; NULL in float32 */
     fc_line_kernels line;
+
+    /* small integers, of csrc/conv/integers.c: those of float32 move and add, that of float64 rounds */
+    fc_integer_kernels integer;
 
     /* ops section: helper pointers of csrc/ops (ops.h); rows are contiguous, outputs may be the inputs themselves */
     void (*activate)(fc_activation kind, double parameter, int64_t count, const void *x, void *y);

@@ -1,5 +1,5 @@
 # The C interface of csrc/fastconv.h, as far as the wrappers of _engine.pyx use it.
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
 
 
 cdef extern from "fastconv.h" nogil:
@@ -15,6 +15,9 @@ cdef extern from "fastconv.h" nogil:
     ctypedef enum fc_dtype:
         FC_FLOAT32
         FC_FLOAT64
+        FC_INT8
+        FC_INT32
+        FC_UINT8
     ctypedef enum fc_pass:
         FC_FORWARD
         FC_BACKWARD_DATA
@@ -142,6 +145,29 @@ cdef extern from "fastconv.h" nogil:
         int64_t workspace_bytes
         int threads
     fc_status fc_conv_execute(const fc_conv_plan *plan, const fc_conv_args *args)
+
+    ctypedef struct fc_integer_desc:
+        uint32_t struct_size
+        fc_dtype input_type, output_type
+        int64_t n, ic, oc, groups
+        int64_t in_ "in" [3]
+        int64_t out[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad[3]
+        int64_t x_stride[5]
+        int64_t y_stride[5]
+        int32_t x_zero, y_zero
+    ctypedef struct fc_integer_plan:
+        pass
+    fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **plan)
+    void fc_integer_plan_destroy(fc_integer_plan *plan)
+    int64_t fc_integer_plan_packed(const fc_integer_plan *plan)
+    int64_t fc_integer_plan_workspace(const fc_integer_plan *plan, int threads)
+    fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
+                              void *packed)
+    fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads)
 
     ctypedef enum fc_pool_kind:
         FC_POOL_MAX

@@ -8,7 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -165,5 +165,6 @@ def measure_copy(int64_t bytes, int threads=0):
 
 
 include "_engine_conv.pxi"
+include "_engine_integer.pxi"
 include "_engine_pool.pxi"
 include "_engine_ops.pxi"

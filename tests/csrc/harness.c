@@ -47,19 +47,52 @@ int report(void) {
     return failed || !passed;
 }
 
-size_t item_size(fc_dtype type) { return type == FC_FLOAT32 ? sizeof(float) : sizeof(double); }
+size_t item_size(fc_dtype type) {
+    switch (type) {
+    case FC_INT8:
+    case FC_UINT8:
+        return 1;
+    case FC_FLOAT64:
+        return 8;
+    default:
+        return 4;
+    }
+}
 
 double epsilon(fc_dtype type) { return type == FC_FLOAT32 ? 0x1p-23 : 0x1p-52; }
 
 double get(fc_dtype type, const void *p, int64_t i) {
-    return type == FC_FLOAT32 ? ((const float *)p)[i] : ((const double *)p)[i];
+    switch (type) {
+    case FC_INT8:
+        return ((const int8_t *)p)[i];
+    case FC_UINT8:
+        return ((const uint8_t *)p)[i];
+    case FC_INT32:
+        return ((const int32_t *)p)[i];
+    case FC_FLOAT32:
+        return ((const float *)p)[i];
+    default:
+        return ((const double *)p)[i];
+    }
 }
 
 void set(fc_dtype type, void *p, int64_t i, double value) {
-    if (type == FC_FLOAT32)
+    switch (type) {
+    case FC_INT8:
+        ((int8_t *)p)[i] = (int8_t)value;
+        break;
+    case FC_UINT8:
+        ((uint8_t *)p)[i] = (uint8_t)value;
+        break;
+    case FC_INT32:
+        ((int32_t *)p)[i] = (int32_t)value;
+        break;
+    case FC_FLOAT32:
         ((float *)p)[i] = (float)value;
-    else
+        break;
+    default:
         ((double *)p)[i] = value;
+    }
 }
 
 double random_value(void) {

@@ -16,6 +16,7 @@ static const struct {
               {"batch_norm", test_batch_norm},
               {"scale_shift", test_scale_shift},
               {"lines", test_lines},
+              {"integers", test_integers},
               {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 CSRC = Path(__file__).parents[2] / "csrc"
-KERNELS = re.compile(r"fc_(outer|corr|product|stencil|dot)_")
+KERNELS = re.compile(r"fc_(outer|corr|product|stencil|dot|integer_sums|integer_depthwise)_")
 ISAS = ("sse2", "avx2", "avx512")
 # Without a fused multiply-add the products of twelve sums and more need a seventeenth register: one is loaded again for
 # every twelve multiply-adds. The set is built for size.
@@ -22,7 +22,7 @@ EXCUSED = {"sse2": re.compile(r"_4x3_|_dot_3x4_|_sweep_4_|outer_row_1_|stencil_4
 
 HEAD = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
-MULTIPLY = re.compile(r"^v?(fn?m(add|sub)\d*|mul)[sp][sd]$")
+MULTIPLY = re.compile(r"^v?((fn?m(add|sub)\d*|mul)[sp][sd]|pmaddwd)$")
 VECTOR = re.compile(r"%[xyz]mm")
 
 SPILLING = r"""

@@ -11,6 +11,7 @@ from fastconv.functional.binary_cross_entropy import (
 )
 from fastconv.functional.channel_shuffle import channel_shuffle, channel_shuffle_backward
 from fastconv.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward, conv3d, conv3d_backward
+from fastconv.functional.conv_integer import PreparedIntegerConv, conv_integer, prepare_conv_integer
 from fastconv.functional.conv_transpose import (
     conv_transpose1d,
     conv_transpose1d_backward,
@@ -126,6 +127,7 @@ __all__ = [
     "Candidate",
     "ConvReport",
     "PreparedConv",
+    "PreparedIntegerConv",
     "Profile",
     "TunedChoice",
     "Tuning",
@@ -160,6 +162,7 @@ __all__ = [
     "conv2d_backward",
     "conv3d",
     "conv3d_backward",
+    "conv_integer",
     "conv_transpose1d",
     "conv_transpose1d_backward",
     "conv_transpose2d",
@@ -230,6 +233,7 @@ __all__ = [
     "prepare_conv1d",
     "prepare_conv2d",
     "prepare_conv3d",
+    "prepare_conv_integer",
     "profile",
     "relu",
     "relu_backward",

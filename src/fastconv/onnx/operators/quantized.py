@@ -1,7 +1,7 @@
 """Quantized operators: small integers that stand for real numbers, (q - zero point) * scale.
 
-Sums of products of such integers are exact: convolutions run in float32 where the weights say that no sum can leave the
-range in which it holds every integer, up to 2^24, and as else all in float64. The results are those of int32 sums.
+Sums of products of such integers are those of int32: exact, modulo 2^32. Convolutions run on integers
+(`fastconv.functional.conv_integer`), products of matrices in float64.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastconv import functional as F
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.conv import check_channels
 from fastconv.onnx.operators.operator import Call, Operator, axis_of
-from fastconv.onnx.operators.windows import Window, window
+from fastconv.onnx.operators.windows import window
 from fastconv.onnx.types import numpy_type, saturated
 
 __all__ = ["ROWS"]
@@ -81,68 +81,53 @@ def _dynamic(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return y.astype(np.uint8), np.array(scale, np.float32), np.array(zero, np.uint8)
 
 
-def _centred(values: np.ndarray, zero: np.ndarray | None, axis: int = 0) -> np.ndarray:
-    """What the integers stand for, in units of the scale; a zero point of each slice lies along an axis."""
-    exact = values.astype(np.float64)
-    if zero is None or not np.any(zero):
-        return exact
-    return exact - _spread(zero, values.shape, axis, 0).astype(np.float64)
+def _one(name: str, values: Any) -> Any:
+    """The only element of a zero point that all slices share; None stands for 0."""
+    if values is None:
+        return None
+    if values.size != 1:
+        raise ValueError(f"{name} of shape {values.shape} must be a single number")
+    return values.reshape(())
 
 
-def _window(call: Call, x: Any, weight: Any) -> tuple[Window, int]:
+def _each(values: Any) -> Any:
+    """Of each filter, or a single one of all."""
+    return values.reshape(()) if values is not None and values.size == 1 else values
+
+
+def _prepared(
+    call: Call, x: Any, weight: Any, x_zero: Any, weight_zero: Any, bias: Any = None, **options: Any
+) -> F.PreparedIntegerConv:
     found, groups = window(call, x.shape[2:], weight.shape[2:]), call["group"] or 1
     check_channels(call, x, weight, groups)
-    return found, groups
+    return F.prepare_conv_integer(
+        x.shape, weight, bias, found.stride, found.padding, found.dilation, groups, x_dtype=x.dtype,
+        x_zero_point=_one("x_zero_point", x_zero), weight_zero_point=_each(weight_zero), **options,
+    )  # fmt: skip
 
 
-def _exact_type(kind: np.dtype, zero: Any, weight: np.ndarray, bias: Any = None) -> tuple[Any, str]:
-    """The type in which all sums of the convolution are exact, and its accuracy: no transforms in float32."""
-    low, high = _RANGES.get(kind.name, (-(2**31), 2**31))
-    zero = np.zeros(1) if zero is None else np.asarray(zero).astype(np.float64)
-    reach = max(high - zero.min(), zero.max() - low)
-    largest = np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0) * reach
-    if bias is not None:
-        largest += np.abs(bias.astype(np.float64)).max(initial=0)
-    return (np.float32, "strict") if largest <= 2**24 else (np.float64, "default")
+def _requantized(x: Any, x_scale: Any, weight_scale: Any, y_scale: Any, y_zero: Any) -> dict[str, Any]:
+    """The options of an output of integers."""
+    return {
+        "scale": _each(_each(x_scale) * _each(weight_scale) / _each(y_scale)),
+        "y_zero_point": _one("y_zero_point", y_zero),
+        "y_dtype": x.dtype if y_zero is None else y_zero.dtype,
+    }
 
 
-def _sums(call: Call, x: np.ndarray, weight: np.ndarray, x_zero: Any, weight_zero: Any) -> np.ndarray:
-    """The convolution of integers, exact."""
-    found, groups = _window(call, x, weight)
-    function = getattr(F, f"conv{found.ndim}d")
-    centred = _centred(weight, weight_zero)
-    kind, accuracy = _exact_type(x.dtype, x_zero, centred)
-    given = _centred(x, x_zero).astype(kind), centred.astype(kind)
-    y = function(*given, None, found.stride, found.padding, found.dilation, groups, accuracy=accuracy)
-    return np.rint(y).astype(np.float64)
+def _prepared_qlinear(call: Call, x: Any, *given: Any) -> F.PreparedIntegerConv:
+    """The bias is an integer in units of both scales."""
+    x_scale, x_zero, weight, weight_scale, weight_zero, y_scale, y_zero, *rest = given
+    options = _requantized(x, x_scale, weight_scale, y_scale, y_zero)
+    return _prepared(call, x, weight, x_zero, weight_zero, rest[0] if rest else None, **options)
 
 
 def _conv_integer(call: Call, x: np.ndarray, weight: np.ndarray, x_zero: Any = None, weight_zero: Any = None) -> Any:
-    return _sums(call, x, weight, x_zero, weight_zero).astype(np.int64).astype(np.int32)
+    return _prepared(call, x, weight, x_zero, weight_zero)(x)
 
 
-def _over_channels(values: np.ndarray, ndim: int) -> np.ndarray:
-    return values.reshape(-1, *(1,) * ndim) if values.ndim else values
-
-
-def _qlinear_conv(
-    call: Call,
-    x: np.ndarray,
-    x_scale: np.ndarray,
-    x_zero: Any,
-    weight: np.ndarray,
-    weight_scale: np.ndarray,
-    weight_zero: Any,
-    y_scale: np.ndarray,
-    y_zero: Any,
-    bias: Any = None,
-) -> np.ndarray:
-    """The bias is an integer in units of both scales."""
-    sums = _sums(call, x, weight, x_zero, weight_zero)
-    if bias is not None:
-        sums += _over_channels(bias, x.ndim - 2)
-    factor = _over_channels(x_scale * weight_scale / y_scale, x.ndim - 2)
-    return _rounded(sums * factor, y_zero, x.dtype if y_zero is None else y_zero.dtype)
+def _qlinear_conv(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
+    return _prepared_qlinear(call, x, *given)(x)
 
 
 def _emit_conv_integer(
@@ -150,55 +135,23 @@ def _emit_conv_integer(
 ) -> Node | None:
     if not isinstance(x, Node) or any(isinstance(value, Node) for value in (weight, x_zero, weight_zero)):
         return None
-
-    def finish(sums: np.ndarray, out: np.ndarray) -> None:
-        np.copyto(out, np.rint(sums).astype(np.int64), casting="unsafe")
-
-    return _prepared(program, call, x, weight, x_zero, weight_zero, None, np.dtype(np.int32), finish)
+    return _node(program, call, x, _prepared(call, x, weight, x_zero, weight_zero))
 
 
 def _emit_qlinear_conv(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
     if not isinstance(x, Node) or any(isinstance(value, Node) for value in given):
         return None
-    x_scale, x_zero, weight, weight_scale, weight_zero, y_scale, y_zero, *rest = given
-    bias = rest[0] if rest else None
-    kind = x.dtype if y_zero is None else y_zero.dtype
-    factor = _over_channels(x_scale * weight_scale / y_scale, len(x.shape) - 2)
-    (low, high), zero = _RANGES[kind.name], 0 if y_zero is None else y_zero.astype(np.float64)
-
-    def finish(sums: np.ndarray, out: np.ndarray) -> None:
-        scaled = np.multiply(np.rint(sums, out=sums), factor, dtype=np.float64)
-        np.rint(scaled, out=scaled)
-        scaled += zero
-        np.clip(scaled, low, high, out=scaled)
-        np.copyto(out, scaled, casting="unsafe")
-
-    return _prepared(program, call, x, weight, x_zero, weight_zero, bias, kind, finish)
+    return _node(program, call, x, _prepared_qlinear(call, x, *given))
 
 
-def _prepared(
-    program: Program, call: Call, x: Node, weight: Any, x_zero: Any, weight_zero: Any, bias: Any, kind: np.dtype,
-    finish: Any,
-) -> Node:  # fmt: skip
-    """A node that keeps the packed weights and its working array."""
-    found, groups = _window(call, x, weight)
-    prepare = getattr(F, f"prepare_conv{found.ndim}d")
-    centred = _centred(weight, weight_zero)
-    exact_type, accuracy = _exact_type(x.dtype, x_zero, centred, bias)
-    operation = prepare(
-        x.shape, centred.astype(exact_type), None if bias is None else bias.astype(exact_type),
-        found.stride, found.padding, found.dilation, groups, accuracy=accuracy,
-    )  # fmt: skip
-    zero = exact_type(0 if x_zero is None else np.ravel(x_zero)[0])
-    exact, sums = np.empty(x.shape, exact_type), np.empty(operation.y_shape, exact_type)
+def _node(program: Program, call: Call, x: Node, operation: F.PreparedIntegerConv) -> Node:
+    """A node that keeps the packed weights."""
 
     def function(x: np.ndarray, out: np.ndarray) -> None:
-        np.subtract(x, zero, out=exact, dtype=exact_type, casting="unsafe")
-        operation(exact, out=sums)
-        finish(sums, out)
+        operation(x, out=out)
 
     return program.add(
-        "call", (x,), call.name, kind, function=function, out=True, shape=operation.y_shape,
+        "call", (x,), call.name, operation.y_dtype, function=function, out=True, shape=operation.y_shape,
         packed_bytes=operation.packed_bytes,
     )  # fmt: skip
 

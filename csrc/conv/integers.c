@@ -1,0 +1,210 @@
+/* integers.c: the plan of a convolution of small integers, and its packed weights.
+ *
+ * A task takes a block of outputs and some of the blocks of filters. It copies what these outputs read into a tile in
+ * scratch, channels last, zero points taken off, int16, two channels of a group (one of them absent where they are odd) to a
+ * lane of 32 bits; there padding is 0. Then register tiles of pixels by filters (microkernels/integers.h) run over the
+ * tile, and panels of finished sums are rounded and leave in the layout of y. Tiles lie in L2; the smaller the blocks, the
+ * more of the input is copied twice, so a short search weighs that against tasks enough for the threads.
+ *
+ * Sums are exact, so the result does not depend on any of this. */
+#include "conv/integers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cpu.h"
+#include "core/memory.h"
+#include "core/numbers.h"
+
+enum {
+    TASKS = 16,             /* wanted */
+    CYCLES_OF_TASK = 10000, /* at least, where they are cut for threads */
+    COLUMNS = 256,          /* outputs of a task along its row */
+};
+static const double cycles_of_fill = 0.6, cycles_of_call = 400; /* of an element of the tile, of a task */
+static const double bytes_of_cycle = 8;                         /* that come from beyond L2 */
+
+static int32_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
+
+static int is_byte(fc_dtype type) { return type == FC_INT8 || type == FC_UINT8; }
+
+static int is_value(fc_dtype type, int32_t value) { return value >= lowest(type) && value <= lowest(type) + 255; }
+
+static fc_status check(const fc_integer_desc *d) {
+    if (!d || d->struct_size != sizeof *d) return FC_INVALID;
+    if (!is_byte(d->input_type) || !(is_byte(d->output_type) || d->output_type == FC_INT32)) return FC_UNSUPPORTED;
+    if (d->n < 0 || d->ic < 1 || d->oc < 1 || d->groups < 1 || d->ic % d->groups || d->oc % d->groups)
+        return FC_INVALID;
+    if (!is_value(d->input_type, d->x_zero)) return FC_INVALID;
+    if (d->output_type == FC_INT32 ? d->y_zero != 0 : !is_value(d->output_type, d->y_zero)) return FC_INVALID;
+    int64_t x = d->n, y = d->n, w = d->oc;
+    int fits = !__builtin_mul_overflow(x, d->ic, &x) && !__builtin_mul_overflow(y, d->oc, &y) &&
+               !__builtin_mul_overflow(w, d->ic / d->groups, &w);
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        if (d->in[a] < 1 || d->out[a] < 1 || d->kernel[a] < 1 || d->stride[a] < 1 || d->dilation[a] < 1 ||
+            d->pad[a] < 0)
+            return FC_INVALID;
+        int64_t extent, start;
+        fits = fits && !__builtin_mul_overflow(x, d->in[a], &x) && !__builtin_mul_overflow(y, d->out[a], &y) &&
+               !__builtin_mul_overflow(w, d->kernel[a], &w) &&
+               !__builtin_mul_overflow(d->kernel[a] - 1, d->dilation[a], &extent) &&
+               !__builtin_mul_overflow(d->out[a] - 1, d->stride[a], &start) && extent < INT64_MAX / 4 &&
+               start < INT64_MAX / 4 && d->pad[a] < INT64_MAX / 4;
+    }
+    return fits && x < INT64_MAX / 8 && y < INT64_MAX / 8 && w < INT64_MAX / 32 ? FC_OK : FC_OVERFLOW;
+}
+
+/* What a run of outputs reads along an axis. */
+static int64_t span(const fc_integer_desc *d, int axis, int64_t outputs) {
+    return (outputs - 1) * d->stride[axis] + (d->kernel[axis] - 1) * d->dilation[axis] + 1;
+}
+
+/* Where a kernel has one tap along depth or height, positions between the strides are not there. */
+static void skip_rows(fc_integer_desc *d) {
+    for (int a = 0; a < FC_SPATIAL - 1; ++a) {
+        if (d->kernel[a] > 1 || d->pad[a] > 0) continue;
+        d->x_stride[AXIS_W - 2 + a] *= d->stride[a];
+        d->in[a] = fc_ceil_div(d->in[a], d->stride[a]);
+        d->stride[a] = 1;
+    }
+}
+
+static int64_t tile_size(const fc_integer_plan *plan, int64_t rows) {
+    const fc_integer_desc *d = &plan->d;
+    int64_t size = fc_capped_product(d->kernel[0], span(d, 1, rows));
+    size = fc_capped_product(size, span(d, 2, plan->columns));
+    return fc_capped_product(size, plan->ld);
+}
+
+/* With one group every part copies all channels. */
+static int64_t parts_for(const fc_integer_plan *plan, int64_t row_tasks, int64_t wanted) {
+    const int64_t tasks = plan->d.n * plan->d.out[0] * plan->column_tasks * row_tasks;
+    return fc_max(1, fc_min(plan->groups * plan->blocks, fc_ceil_div(wanted, fc_max(1, tasks))));
+}
+
+static void choose_blocks(fc_integer_plan *plan) {
+    const fc_integer_desc *d = &plan->d;
+    const int64_t wanted = fc_max(1, fc_min(TASKS, plan->cycles / CYCLES_OF_TASK));
+    plan->column_tasks = fc_ceil_div(d->out[2], COLUMNS);
+    plan->columns = fc_ceil_div(d->out[2], plan->column_tasks);
+    plan->column_tasks = fc_ceil_div(d->out[2], plan->columns);
+    const double bytes = 4.0 * (double)plan->depth * (double)(plan->groups * plan->vectors * plan->f32->lanes);
+    double best = -1;
+    for (int64_t wish = 1; wish <= d->out[1]; ++wish) {
+        const int64_t rows = fc_ceil_div(d->out[1], wish), row_tasks = fc_ceil_div(d->out[1], rows);
+        const int64_t size = tile_size(plan, rows);
+        if (rows > 1 && size * 2 > fc_l2_bytes() / 2) continue;
+        const int64_t parts = parts_for(plan, row_tasks, wanted);
+        const int apart = plan->depthwise || plan->groups > 1;
+        const double tasks = (double)(row_tasks * parts);
+        /* Weights beyond L2 are fetched again for every block of outputs. */
+        const double weights = bytes * 2 > (double)fc_l2_bytes() ? (double)row_tasks * bytes / bytes_of_cycle : 0;
+        const double cost =
+            weights + tasks * (cycles_of_call + cycles_of_fill * (double)size / (apart ? (double)parts : 1));
+        if (best >= 0 && cost >= best) continue;
+        best = cost;
+        plan->rows = rows, plan->row_tasks = row_tasks, plan->parts = parts;
+    }
+    plan->tile_rows = span(d, 1, plan->rows);
+    plan->tile_columns = span(d, 2, plan->columns);
+    plan->tasks = d->n * d->out[0] * plan->row_tasks * plan->column_tasks * plan->parts;
+}
+
+/* Offsets of the taps. Where two of them are a pair, the last may be nothing's, with weights of 0. */
+static fc_status lay_taps(fc_integer_plan *plan) {
+    const fc_integer_desc *d = &plan->d;
+    plan->off = malloc(sizeof *plan->off * (size_t)(plan->taps + 1));
+    if (!plan->off) return FC_NO_MEMORY;
+    for (int64_t t = 0; t < plan->taps; ++t) {
+        const int64_t i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1], k = t % d->kernel[2];
+        const int64_t row = i * plan->tile_rows + j * d->dilation[1];
+        plan->off[t] = (int32_t)((row * plan->tile_columns + k * d->dilation[2]) * plan->ld);
+    }
+    plan->off[plan->taps] = plan->off[plan->taps - 1];
+    return FC_OK;
+}
+
+fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **result) {
+    *result = NULL;
+    const fc_status status = check(desc);
+    if (status != FC_OK) return status;
+    fc_integer_plan plan = {.d = *desc};
+    fc_integer_desc *d = &plan.d;
+    skip_rows(d);
+    plan.f32 = fc_kernels_for(fc_isa(), FC_FLOAT32), plan.f64 = fc_kernels_for(fc_isa(), FC_FLOAT64);
+    const int64_t lanes = plan.f32->lanes;
+    plan.taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
+    plan.depthwise = d->groups > 1 && d->ic == d->groups && d->oc == d->groups;
+    plan.groups = plan.depthwise ? 1 : d->groups;
+    plan.ic = d->ic / plan.groups, plan.oc = d->oc / plan.groups;
+    plan.pairs = fc_ceil_div(plan.ic, 2);
+    plan.vectors = fc_ceil_div(plan.oc, plan.depthwise ? 2 * lanes : lanes) * (plan.depthwise ? 2 : 1);
+    plan.blocks = fc_ceil_div(plan.vectors, FC_INTEGER_VECTORS);
+    plan.ld = plan.depthwise ? plan.vectors * lanes : 2 * plan.pairs * plan.groups;
+    plan.depth = plan.depthwise ? fc_ceil_div(plan.taps, 2) : fc_capped_product(plan.taps, plan.pairs);
+    const double steps = (double)d->n * (double)(d->out[0] * d->out[1] * d->out[2]) * (double)plan.depth *
+                         (double)(plan.groups * plan.vectors);
+    plan.cycles = steps < 1e15 ? (int64_t)(steps / 1.8) : INT64_MAX / 2;
+    choose_blocks(&plan);
+    if (tile_size(&plan, plan.rows) > INT32_MAX / 4 || plan.depth > INT32_MAX / 4 ||
+        plan.rows * plan.columns > INT32_MAX / 4)
+        return FC_UNSUPPORTED;
+    const size_t slots = (size_t)(plan.groups * plan.vectors * lanes);
+    plan.bias_at = fc_align_up(slots * (size_t)plan.depth * 2 * sizeof(int16_t));
+    plan.factor_at = plan.bias_at + fc_align_up(slots * sizeof(int32_t));
+    plan.packed_bytes = plan.factor_at + fc_align_up(slots * sizeof(double));
+    plan.at_at = fc_align_up((size_t)tile_size(&plan, plan.rows) * sizeof(int16_t));
+    plan.panel_at = plan.at_at + fc_align_up((size_t)(plan.rows * plan.columns + FC_INTEGER_PANEL) * sizeof(int32_t));
+    plan.worker_bytes =
+        plan.panel_at + fc_align_up((size_t)(FC_INTEGER_PANEL * FC_INTEGER_VECTORS * lanes) * sizeof(int32_t));
+    if (lay_taps(&plan) != FC_OK || !(*result = malloc(sizeof plan))) {
+        free(plan.off);
+        return FC_NO_MEMORY;
+    }
+    **result = plan;
+    return FC_OK;
+}
+
+void fc_integer_plan_destroy(fc_integer_plan *plan) {
+    if (!plan) return;
+    free(plan->off);
+    free(plan);
+}
+
+int64_t fc_integer_plan_packed(const fc_integer_plan *plan) { return (int64_t)plan->packed_bytes; }
+
+/* A block of filters of a group: their weights as [step][filter][two channels, or taps]. */
+static void pack_block(const fc_integer_plan *plan, const int16_t *w, int64_t first, int64_t width, int16_t *to) {
+    const int64_t taps = plan->taps, ic = plan->depthwise ? 1 : plan->ic;
+    for (int64_t k = 0; k < plan->depth; ++k)
+        for (int64_t l = 0; l < width; ++l)
+            for (int64_t half = 0; half < 2; ++half) {
+                const int64_t tap = plan->depthwise ? 2 * k + half : k / plan->pairs;
+                const int64_t channel = plan->depthwise ? 0 : k % plan->pairs * 2 + half;
+                const int there = first + l < plan->oc && channel < ic && tap < taps;
+                *to++ = there ? w[((first + l) * ic + channel) * taps + tap] : 0;
+            }
+}
+
+fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
+                          void *packed) {
+    if (!w || !packed || (!factor && plan->d.output_type != FC_INT32)) return FC_INVALID;
+    const int64_t lanes = plan->f32->lanes, slots = plan->vectors * lanes;
+    const int64_t filter = plan->d.ic / plan->d.groups * plan->taps;
+    int16_t *to = packed;
+    int32_t *biases = fc_at(packed, (int64_t)plan->bias_at, 1);
+    double *factors = fc_at(packed, (int64_t)plan->factor_at, 1);
+    for (int64_t g = 0; g < plan->groups; ++g) {
+        for (int64_t v = 0; v < plan->vectors; v += FC_INTEGER_VECTORS) {
+            const int64_t width = fc_min(FC_INTEGER_VECTORS, plan->vectors - v) * lanes;
+            pack_block(plan, w + g * plan->oc * filter, v * lanes, width, to);
+            to += width * plan->depth * 2;
+        }
+        for (int64_t l = 0; l < slots; ++l) {
+            const int there = l < plan->oc;
+            *biases++ = there && bias ? bias[g * plan->oc + l] : 0;
+            *factors++ = there && factor ? factor[g * plan->oc + l] : 0;
+        }
+    }
+    return FC_OK;
+}

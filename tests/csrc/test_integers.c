@@ -1,0 +1,199 @@
+/* Convolutions of small integers against loops in 64 bits: shapes that meet every tail of the tiles, views, types and zero
+ * points at their ends x ISA x threads. */
+#include "harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct shape {
+    int64_t n, ic, oc, groups;
+    int64_t in[FC_SPATIAL], kernel[FC_SPATIAL], stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL],
+        end[FC_SPATIAL];
+} shape;
+
+/* clang-format off */
+static const shape SHAPES[] = {
+    {1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+    {2, 3, 5, 1, {1, 9, 11}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {1, 16, 16, 1, {1, 13, 13}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {1, 17, 33, 1, {1, 7, 7}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 2, 0}, {0, 0, 2}},
+    {1, 34, 9, 1, {1, 5, 40}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+    {1, 8, 24, 1, {1, 9, 21}, {1, 1, 1}, {1, 2, 2}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+    {1, 4, 8, 1, {1, 6, 6}, {1, 1, 1}, {1, 3, 3}, {1, 1, 1}, {0, 1, 0}, {0, 2, 1}},
+    {1, 3, 40, 1, {1, 20, 23}, {1, 7, 5}, {1, 2, 3}, {1, 1, 1}, {0, 3, 1}, {0, 2, 0}},
+    {1, 6, 20, 2, {1, 8, 9}, {1, 3, 2}, {1, 1, 2}, {1, 2, 3}, {0, 2, 3}, {0, 1, 0}},
+    {1, 15, 6, 3, {1, 6, 17}, {1, 2, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 1}, {0, 1, 1}},
+    {1, 8, 16, 8, {1, 6, 9}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {1, 7, 7, 7, {1, 12, 12}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {2, 70, 70, 70, {1, 7, 7}, {1, 2, 5}, {1, 1, 1}, {1, 1, 2}, {0, 0, 4}, {0, 1, 4}},
+    {1, 33, 33, 33, {3, 4, 8}, {2, 1, 3}, {1, 1, 1}, {1, 1, 1}, {1, 0, 1}, {0, 0, 1}},
+    {1, 5, 12, 1, {5, 6, 7}, {3, 2, 3}, {2, 1, 1}, {1, 2, 1}, {1, 1, 0}, {2, 0, 1}},
+    {1, 4, 4, 1, {7, 3, 3}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}, {3, 1, 0}},
+    {1, 2, 10, 1, {1, 1, 700}, {1, 1, 9}, {1, 1, 1}, {1, 1, 4}, {0, 0, 30}, {0, 0, 2}},
+    {0, 2, 2, 1, {1, 4, 4}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+};
+/* clang-format on */
+enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0] };
+
+static int64_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
+
+/* Every eighth number is an end of the range. */
+static int64_t number(int64_t low, int64_t high) {
+    const int64_t a = (int64_t)(random_value() * 16) + 32, b = (int64_t)(random_value() * 16) + 32;
+    if (a % 8 == 0) return b % 2 ? low : high;
+    return low + (a * 65 + b) % (high - low + 1);
+}
+
+static fc_integer_desc describe(const shape *s, const tensor *x, const tensor *y, int64_t x_zero, int64_t y_zero) {
+    fc_integer_desc d = {sizeof d, x->type, y->type, s->n, s->ic, s->oc, s->groups};
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        d.in[a] = s->in[a], d.out[a] = y->size[2 + a], d.kernel[a] = s->kernel[a];
+        d.stride[a] = s->stride[a], d.dilation[a] = s->dilation[a], d.pad[a] = s->pad[a];
+    }
+    for (int a = 0; a < FC_AXES; ++a) d.x_stride[a] = x->stride[a], d.y_stride[a] = y->stride[a];
+    d.x_zero = (int32_t)x_zero, d.y_zero = (int32_t)y_zero;
+    return d;
+}
+
+static int64_t sum_at(const fc_integer_desc *d, const tensor *x, const int16_t *w, int64_t n, int64_t o,
+                      const int64_t p[FC_SPATIAL]) {
+    const int64_t ic = d->ic / d->groups, g = o / (d->oc / d->groups);
+    int64_t sum = 0, at[FC_SPATIAL];
+    w += o * ic * d->kernel[0] * d->kernel[1] * d->kernel[2];
+    for (int64_t c = 0; c < ic; ++c)
+        for (int64_t i = 0; i < d->kernel[0]; ++i)
+            for (int64_t j = 0; j < d->kernel[1]; ++j)
+                for (int64_t k = 0; k < d->kernel[2]; ++k, ++w) {
+                    const int64_t tap[FC_SPATIAL] = {i, j, k};
+                    bool inside = true;
+                    for (int a = 0; a < FC_SPATIAL; ++a) {
+                        at[a] = p[a] * d->stride[a] + tap[a] * d->dilation[a] - d->pad[a];
+                        inside &= at[a] >= 0 && at[a] < d->in[a];
+                    }
+                    if (!inside) continue;
+                    const double v = tensor_get(x, tensor_at(x, n, g * ic + c, at[0], at[1], at[2]));
+                    sum += ((int64_t)v - d->x_zero) * *w;
+                }
+    return sum;
+}
+
+static double expected(const fc_integer_desc *d, int64_t sum, double factor) {
+    const int32_t wrapped = (int32_t)(uint32_t)(uint64_t)sum;
+    if (d->output_type == FC_INT32) return wrapped;
+    const double low = (double)lowest(d->output_type), v = rint(wrapped * factor) + d->y_zero;
+    return fmin(fmax(v, low), low + 255);
+}
+
+static void compare(const fc_integer_desc *d, const tensor *x, const int16_t *w, const int32_t *bias,
+                    const double *factor, const tensor *y) {
+    EACH(y, n, o, i, j, k) {
+        const int64_t p[FC_SPATIAL] = {i, j, k};
+        const int64_t sum = sum_at(d, x, w, n, o, p) + (bias ? bias[o] : 0);
+        check_close(tensor_get(y, tensor_at(y, n, o, i, j, k)), expected(d, sum, factor[o]), 0, "y");
+    }
+}
+
+static void run(const shape *s, fc_dtype from, fc_dtype to, view x_view, view y_view, int extreme) {
+    int64_t y_size[FC_AXES] = {s->n, s->oc}, x_size[FC_AXES] = {s->n, s->ic};
+    for (int a = 0; a < FC_SPATIAL; ++a) {
+        const int64_t extent = (s->kernel[a] - 1) * s->dilation[a] + 1;
+        x_size[2 + a] = s->in[a];
+        y_size[2 + a] = (s->in[a] + s->pad[a] + s->end[a] - extent) / s->stride[a] + 1;
+    }
+    tensor x = tensor_make(from, x_view, x_size), y = tensor_make(to, y_view, y_size);
+    const int64_t low = lowest(from);
+    EACH(&x, n, c, i, j, k)
+    tensor_set(&x, tensor_at(&x, n, c, i, j, k), (double)(extreme ? low : number(low, low + 255)));
+    const int64_t weights = s->oc * s->ic / s->groups * s->kernel[0] * s->kernel[1] * s->kernel[2];
+    int16_t *w = malloc((size_t)weights * sizeof *w);
+    int32_t *bias = malloc((size_t)s->oc * sizeof *bias);
+    double *factor = malloc((size_t)s->oc * sizeof *factor);
+    for (int64_t i = 0; i < weights; ++i) w[i] = (int16_t)(extreme ? -255 : number(-255, 255));
+    for (int64_t o = 0; o < s->oc; ++o) {
+        bias[o] = extreme ? INT32_MAX : (int32_t)number(-40, 40) * 100;
+        factor[o] = (double)(number(1, 64)) / 4096;
+    }
+    const int64_t y_zero = to == FC_INT32 ? 0 : number(lowest(to), lowest(to) + 255);
+    const fc_integer_desc d = describe(s, &x, &y, extreme ? low + 255 : number(low, low + 255), y_zero);
+    doing("integers %s, shape %d, types %d -> %d, views %d %d, extreme %d", fc_isa_name(fc_isa()), (int)(s - SHAPES),
+          from, to, x_view, y_view, extreme);
+    fc_integer_plan *plan;
+    fc_status status = fc_integer_plan_create(&d, &plan);
+    check(status == FC_OK, "plan: %s", fc_status_message(status));
+    if (status == FC_OK) {
+        void *packed = aligned_alloc(64, (size_t)fc_integer_plan_packed(plan));
+        status = fc_integer_pack(plan, w, bias, to == FC_INT32 ? NULL : factor, packed);
+        check(status == FC_OK, "pack: %s", fc_status_message(status));
+        tensor_expect(&x);
+        for (int threads = 1; threads <= 2; ++threads) {
+            tensor_forget(&y);
+            status = fc_integer_execute(plan, tensor_data(&x), packed, tensor_data(&y), threads);
+            check(status == FC_OK, "execute: %s", fc_status_message(status));
+            check(tensor_intact(&y), "wrote outside y");
+            if (threads > 1) check(tensor_unchanged(&y), "other bits with %d threads", threads);
+            tensor_expect(&y);
+        }
+        check(tensor_unchanged(&x), "wrote to x");
+        compare(&d, &x, w, bias, factor, &y);
+        free(packed);
+    }
+    fc_integer_plan_destroy(plan);
+    free(w), free(bias), free(factor);
+    tensor_free(&x);
+    tensor_free(&y);
+}
+
+static void refuses(void) {
+    const fc_integer_desc good = {
+        sizeof good,      FC_UINT8,  FC_INT8,   1,         4,         6,         2,
+        {1, 5, 5},        {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {100, 25, 25, 5, 1},
+        {54, 9, 9, 3, 1}, 255,       -128};
+    fc_integer_plan *plan;
+    fc_integer_desc d = good;
+    doing("integers refuse");
+    check(fc_integer_plan_create(&d, &plan) == FC_OK, "what is right");
+    uint8_t x[100] = {0};
+    int8_t y[54];
+    int16_t w[108] = {0};
+    void *packed = aligned_alloc(64, (size_t)fc_integer_plan_packed(plan));
+    check(fc_integer_pack(plan, w, NULL, NULL, packed) == FC_INVALID, "no factors");
+    check(fc_integer_execute(plan, x, NULL, y, 1) == FC_INVALID, "no weights");
+    check(fc_integer_execute(plan, NULL, packed, y, 1) == FC_INVALID, "no x");
+    check(fc_integer_plan_workspace(plan, 2) >= fc_integer_plan_workspace(plan, 1), "less workspace for more threads");
+    free(packed);
+    fc_integer_plan_destroy(plan);
+    d.struct_size = 8;
+    check(fc_integer_plan_create(&d, &plan) == FC_INVALID && !plan, "another struct");
+    d = good, d.input_type = FC_FLOAT32;
+    check(fc_integer_plan_create(&d, &plan) == FC_UNSUPPORTED, "floats");
+    d = good, d.output_type = FC_FLOAT32;
+    check(fc_integer_plan_create(&d, &plan) == FC_UNSUPPORTED, "floats out");
+    d = good, d.x_zero = 256;
+    check(fc_integer_plan_create(&d, &plan) == FC_INVALID, "a zero that is none");
+    d = good, d.y_zero = 128;
+    check(fc_integer_plan_create(&d, &plan) == FC_INVALID, "a zero that is none, out");
+    d = good, d.groups = 4;
+    check(fc_integer_plan_create(&d, &plan) == FC_INVALID, "groups");
+    d = good, d.stride[2] = 0;
+    check(fc_integer_plan_create(&d, &plan) == FC_INVALID, "no stride");
+    d = good, d.n = INT64_MAX / 4;
+    check(fc_integer_plan_create(&d, &plan) == FC_OVERFLOW, "too many elements");
+    d = good, d.dilation[1] = INT64_MAX / 16;
+    check(fc_integer_plan_create(&d, &plan) == FC_UNSUPPORTED, "a tile too large");
+}
+
+void test_integers(void) {
+    static const fc_dtype OUT[] = {FC_INT32, FC_UINT8, FC_INT8};
+    for (int isa = 0; isa < fc_isa_count(); ++isa) {
+        if (!fc_isa_supported(isa)) continue;
+        fc_set_isa(isa);
+        for (int s = 0; s < SHAPE_COUNT; ++s) {
+            for (int i = 0; i < 2 * VIEWS; ++i)
+                run(&SHAPES[s], (s + i) % 2 ? FC_INT8 : FC_UINT8, OUT[(s + i) % 3], i % VIEWS, (i + i / VIEWS) % VIEWS,
+                    0);
+            run(&SHAPES[s], FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
+            run(&SHAPES[s], FC_INT8, FC_UINT8, CHANNELS_LAST, CHANNELS_LAST, 1);
+        }
+    }
+    refuses();
+}

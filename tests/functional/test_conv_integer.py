@@ -1,0 +1,145 @@
+"""conv_integer against loops in float64, which hold every sum: dimensions, layouts, types, zero points, scales."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from conftest import ISAS
+
+import fastconv
+from fastconv import _engine, reference
+
+#: x without its batch, weight, options
+SHAPES = {
+    "one dimension": ((3, 50), (5, 3, 4), {"stride": 2, "padding": ((1, 2),), "dilation": 3}),
+    "3x3": ((16, 9, 11), (19, 16, 3, 3), {"padding": 1}),
+    "odd channels, strides": ((7, 12, 13), (33, 7, 5, 2), {"stride": (2, 3), "padding": ((0, 3), 1)}),
+    "1x1, stride 2": ((24, 8, 9), (8, 24, 1, 1), {"stride": 2}),
+    "groups of odd channels": ((15, 6, 7), (12, 5, 3, 3), {"groups": 3, "padding": "same"}),
+    "depthwise": ((21, 10, 9), (21, 1, 3, 3), {"groups": 21, "padding": 1, "stride": (1, 2)}),
+    "two filters a channel": ((4, 6, 7), (8, 1, 2, 3), {"groups": 4}),
+    "three dimensions": ((3, 4, 6, 7), (6, 3, 2, 3, 3), {"padding": "full", "dilation": (1, 1, 2)}),
+}  # fmt: skip
+KINDS = list(itertools.product((np.uint8, np.int8), repeat=2))
+
+
+def integers(rng, kind, shape):
+    limits = np.iinfo(kind)
+    return rng.integers(limits.min, limits.max + 1, shape).astype(kind)
+
+
+def exact(x, weight, x_zero, weight_zero, **options):
+    """The sums, as int64."""
+    zeros = np.asarray(weight_zero, float).reshape(-1, *(1,) * (weight.ndim - 1))
+    return reference.conv(x.astype(float) - x_zero, weight - zeros, **options).astype(np.int64)
+
+
+@pytest.fixture(params=ISAS)
+def isa(request):
+    before = _engine.isa()
+    _engine.set_isa(request.param)
+    yield request.param
+    _engine.set_isa(before)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_against_loops(isa, name):
+    x_shape, w_shape, options = SHAPES[name]
+    rng = np.random.default_rng(len(name))
+    for x_kind, w_kind in KINDS:
+        x, weight = integers(rng, x_kind, (2, *x_shape)), integers(rng, w_kind, w_shape)
+        x_zero, weight_zero = int(integers(rng, x_kind, ())), integers(rng, w_kind, w_shape[:1])
+        bias = rng.integers(-5000, 5000, w_shape[0]).astype(np.int32)
+        sums = exact(x, weight, x_zero, weight_zero, bias=bias.astype(float), **options)
+        zeros = {"x_zero_point": x_zero, "weight_zero_point": weight_zero}
+        found = fastconv.conv_integer(x, weight, bias, **options, **zeros)
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, sums)
+        scale = rng.random(w_shape[0]) * 1e-2
+        rounded = np.rint(sums * scale.reshape(-1, *(1,) * (x.ndim - 2)))
+        for y_kind in (np.uint8, np.int8):
+            limits, y_zero = np.iinfo(y_kind), int(integers(rng, y_kind, ()))
+            again = {**options, **zeros, "scale": scale, "y_zero_point": y_zero, "y_dtype": y_kind}
+            prepared = fastconv.prepare_conv_integer(x.shape, weight, bias, x_dtype=x_kind, **again)
+            for threads in (1, 2, 3):
+                y = prepared(x, num_threads=threads)
+                assert y.dtype == y_kind
+                np.testing.assert_array_equal(y, np.clip(rounded + y_zero, limits.min, limits.max))
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_layouts_and_views(out):
+    rng = np.random.default_rng(0)
+    x, weight = integers(rng, np.uint8, (2, 6, 9, 8)), integers(rng, np.int8, (10, 6, 3, 3))
+    expected = exact(x, weight, 0, 0)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    given = np.empty((2, 7, 6, 10), np.int32) if out else None
+    y = fastconv.conv_integer(last, weight.transpose(2, 3, 1, 0), layout="NHWC", weight_layout="HWIO", out=given)
+    np.testing.assert_array_equal(y, np.moveaxis(expected, 1, -1))
+    assert y is given or not out
+    wide = integers(rng, np.uint8, (2, 12, 18, 24))
+    wide[:, ::-2, ::2, ::-3] = x
+    view = wide[:, ::-2, ::2, ::-3]
+    strided = np.empty((2, 10, 7, 12), np.int32)[..., ::2] if out else None
+    y = fastconv.conv_integer(view, weight, out=strided)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(fastconv.conv_integer(x[0], weight), expected[0])
+    assert fastconv.conv_integer(x[:0], weight).shape == (0, 10, 7, 6)
+
+
+def test_sums_wrap():
+    x, weight = np.full((1, 1, 2), 255, np.uint8), np.full((1, 1, 2), -128, np.int8)
+    bias = np.array([-(2**31)], np.int32)
+    assert fastconv.conv_integer(x, weight, bias).item() == 2**31 - 2 * 255 * 128
+
+
+def test_halves_go_to_even():
+    x = np.arange(8, dtype=np.uint8).reshape(1, 1, 8)
+    y = fastconv.conv_integer(x, np.ones((1, 1, 1), np.int8), scale=0.5, y_zero_point=1)
+    assert y.ravel().tolist() == [1, 1, 2, 3, 3, 3, 4, 5]
+
+
+X, W = np.zeros((1, 4, 5, 5), np.uint8), np.zeros((6, 4, 3, 3), np.int8)
+BAD = [
+    (TypeError, r"x has dtype float32.*x.astype\(np.int8\)", (X.astype(np.float32), W), {}),
+    (TypeError, "weight has dtype int64", (X, W.astype(int)), {}),
+    (TypeError, "bias has dtype float64", (X, W, np.zeros(6)), {}),
+    (ValueError, r"bias of shape \(5,\)", (X, W, np.zeros(5, np.int32)), {}),
+    (ValueError, r"x_zero_point \(=256\).*0 to 255", (X, W), {"x_zero_point": 256}),
+    (TypeError, "x_zero_point has dtype float64", (X, W), {"x_zero_point": 0.5}),
+    (ValueError, r"weight_zero_point has shape \(4,\)", (X, W), {"weight_zero_point": np.zeros(4, int)}),
+    (ValueError, "y_zero_point.*needs a scale", (X, W), {"y_zero_point": 3}),
+    (ValueError, "y_dtype.*needs a scale", (X, W), {"y_dtype": np.int8}),
+    (TypeError, r"y_dtype \(=int16\)", (X, W), {"scale": 1.0, "y_dtype": np.int16}),
+    (ValueError, r"scale has shape \(2,\)", (X, W), {"scale": [1.0, 2.0]}),
+    (ValueError, r"groups \(=3\) must divide", (X, W), {"groups": 3}),
+    (ValueError, "layout", (X, W), {"layout": "NCW"}),
+    (ValueError, "weight of shape", (X, W[0, 0]), {}),
+    (TypeError, "out has dtype", (X, W), {"out": np.zeros((1, 6, 3, 3))}),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "arrays", "options"), BAD)
+def test_refuses(error, message, arrays, options):
+    with pytest.raises(error, match=message):
+        fastconv.conv_integer(*arrays, **options)
+
+
+def test_prepared_keeps_to_its_kind():
+    weight = W.copy()
+    weight[...] = 1
+    operation = fastconv.prepare_conv_integer(X.shape, weight)
+    weight[...] = 0
+    assert operation(X + 1).max() == 36
+    assert repr(operation) == "<prepared conv_integer 1x4x5x5 uint8 -> 1x6x3x3 int32, weight 6x4x3x3>"
+    with pytest.raises(ValueError, match="prepared for"):
+        operation(X[:, :, 1:])
+    with pytest.raises(TypeError, match="x has dtype int8"):
+        operation(X.astype(np.int8))
+    with pytest.raises(TypeError, match="x_dtype"):
+        fastconv.prepare_conv_integer(X.shape, W, x_dtype=float)
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(operation)
