@@ -1,5 +1,5 @@
-"""``python -m benchmarks [layers|filters|pools|dropin|error|naive|lenet_epoch|import] [options]``: runs one benchmark,
-by default the comparison with other libraries."""
+"""``python -m benchmarks [layers|filters|pools|dropin|memory|error|naive|lenet_epoch|import] [options]``: runs one
+benchmark, by default the comparison with other libraries."""
 
 import os
 import runpy

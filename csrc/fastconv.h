@@ -26,7 +26,20 @@ typedef enum fc_status {
     FC_WORKSPACE_TOO_SMALL, /* the given workspace, or workspace_limit, is below what one thread needs */
 } fc_status;
 
-typedef enum fc_dtype { FC_FLOAT32, FC_FLOAT64, FC_BFLOAT16, FC_INT8, FC_INT32, FC_UINT8 } fc_dtype;
+typedef enum fc_dtype {
+    FC_FLOAT32,
+    FC_FLOAT64,
+    FC_BFLOAT16,
+    FC_INT8,
+    FC_INT32,
+    FC_UINT8,
+    FC_INT16,
+    FC_UINT16,
+    FC_UINT32,
+    FC_INT64,
+    FC_UINT64,
+    FC_DTYPES
+} fc_dtype;
 typedef enum fc_pass { FC_FORWARD, FC_BACKWARD_DATA, FC_BACKWARD_WEIGHTS } fc_pass;
 typedef enum fc_layout { FC_CHANNELS_FIRST, FC_CHANNELS_LAST, FC_BLOCKED } fc_layout;
 typedef enum fc_border { FC_CONSTANT, FC_REFLECT, FC_SYMMETRIC, FC_EDGE, FC_WRAP } fc_border;
@@ -289,12 +302,17 @@ typedef struct fc_scale_desc {
 fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                          const void *residual, void *y, int threads);
 
-/* Correlation of a dense array (before, n, after) with `taps` weights along its axis of n, in float64:
- * y[b, i, a] = (sum over t of weight[t] * x[b, i + t - reach, a]) / divisor, in SciPy's order of summation (lines.h). */
+/* Correlation of an array (before, n, after) with `taps` weights along its axis of n, in float64 whatever the elements are:
+ * y[b, i, a] = (sum over t of weight[t] * x[b, first + i + t - reach, a]) / divisor, in SciPy's order of summation (lines.h),
+ * for i < outputs. Sums lose their fractions where y holds integers, and what does not fit its type becomes what the
+ * conversion to int32 (to int64, for 8 bytes and for FC_UINT32) and from there makes of it. FC_UINT64 is for x alone. */
 typedef struct fc_line_desc {
     uint32_t struct_size; /* sizeof(fc_line_desc) */
     fc_dtype input_type, output_type;
+    int swapped; /* the elements of x have the other byte order */
     int64_t before, n, after;
+    int64_t x_stride[3], y_stride[3]; /* bytes from one element to the next along each axis, of any sign */
+    int64_t first, outputs;
     int64_t taps, reach; /* 0 <= reach < taps */
     fc_border border;
     double border_value;

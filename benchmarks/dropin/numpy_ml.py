@@ -14,10 +14,10 @@ Call = Callable[[], Any]
 
 def layer_step(name: str, shape: tuple[int, ...], options: dict[str, Any], in_use: bool) -> Call:
     """Value and gradients; the adapter also lets the host be imported on newer Pythons."""
-    import fastconv.compat.numpy_ml as adapter
+    import fastconv.compat.numpy_ml  # noqa: F401
 
     if in_use:
-        adapter.install()
+        fastconv.compat.install("numpy_ml")
     import numpy_ml.neural_nets.layers as layers
 
     np.random.seed(0)

@@ -48,6 +48,11 @@ def bytes_and_weights() -> tuple[Any, ...]:
     return rng.integers(0, 256, (2048, 2048), dtype=np.int32), rng.integers(-3, 4, (5, 5), dtype=np.int32), "same"
 
 
+def picture_and_weights() -> tuple[Any, ...]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (2048, 2048), dtype=np.uint8), np.ones((3, 3), np.uint8), "same", "symm"
+
+
 SIGNAL = "scipy.signal"
 ROWS = [
     row("convolve2d 3x3", 20.0, SIGNAL, "convolve2d", image_and(3, np.float32, "same")),
@@ -56,10 +61,12 @@ ROWS = [
     row("convolve2d 5x5 float64", None, SIGNAL, "convolve2d", image_and(5, np.float64, "same"), 1e-12),
     row("convolve2d 5x5 complex64", None, SIGNAL, "convolve2d", image_and(5, np.complex64, "same")),
     row("convolve2d 5x5 int32", None, SIGNAL, "convolve2d", bytes_and_weights, 0.0),
+    row("convolve2d 3x3 symm uint8", None, SIGNAL, "convolve2d", picture_and_weights, 0.0),
     row("correlate 31x31", None, SIGNAL, "correlate", image_and(31, np.float32, "same")),
     row("fftconvolve 64x64", None, SIGNAL, "fftconvolve", image_and(64, np.float32, "same")),
     row("oaconvolve 1000 taps", None, SIGNAL, "oaconvolve", signal_and(1000)),
     row("convolve 100 taps float64", None, SIGNAL, "convolve", signal_and(100, np.float64), 1e-12),
     row("numpy.convolve 100 taps", None, "numpy", "convolve", signal_and(100)),
+    row("numpy.convolve 1000 taps", None, "numpy", "convolve", signal_and(1000)),
     row("numpy.correlate 1000 taps float64", None, "numpy", "correlate", signal_and(1000, np.float64), 1e-12),
 ]

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "fastconv.h"
+
 typedef enum fc_line_symmetry { FC_LINE_PLAIN, FC_LINE_EVEN, FC_LINE_ODD } fc_line_symmetry;
 
 typedef struct fc_line_kernels {
@@ -12,9 +14,9 @@ typedef struct fc_line_kernels {
      * one, to the first and on inwards, and no product is fused into its sum. */
     void (*correlate)(const double *const *tap, int64_t taps, fc_line_symmetry symmetry, const double *weight,
                       double divisor, int64_t count, double *dst);
-    /* dst[i] = src[i],  i < count */
-    void (*widen)(double *dst, const float *src, int64_t count);
-    void (*narrow)(float *dst, const double *src, int64_t count);
+    /* dst[i] = src[i],  i < count: to float64 from every type, and back; NULL for types that are not served. */
+    void (*widen[FC_DTYPES])(void *dst, const void *src, int64_t count);
+    void (*narrow[FC_DTYPES])(void *dst, const void *src, int64_t count);
 } fc_line_kernels;
 
 #endif

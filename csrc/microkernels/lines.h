@@ -61,36 +61,58 @@ static void FC_NAME(fc_line_correlate)(const double *const *tap, int64_t taps, f
     }
 }
 
-#if !defined(FC_ISA_scalar)
-typedef float fc_narrow_vec __attribute__((vector_size(VLANES * sizeof(float))));
+/* Elements of one type as another, by way of a third: a fixed count, which compilers turn into vectors. The last ones
+ * are made up to as many: what becomes of numbers that do not fit a type depends on the instruction. */
+enum { FC_LINE_CHUNK = 32 };
+#if defined(FC_ISA_scalar) || !defined(_OPENMP)
+#define FC_LINE_VECTORS
+#else
+#define FC_LINE_VECTORS _Pragma("omp simd")
 #endif
 
-static void FC_NAME(fc_line_widen)(double *dst, const float *src, int64_t count) {
-    int64_t i = 0;
-#if !defined(FC_ISA_scalar)
-    for (; i + VLANES <= count; i += VLANES) {
-        fc_narrow_vec v;
-        memcpy(&v, src + i, sizeof v);
-        vstore(dst + i, __builtin_convertvector(v, vec));
+#define FC_LINE_CAST(name, from, middle, to)                                                                           \
+    static void FC_NAME(name)(void *dst, const void *src, int64_t count) {                                             \
+        const from *restrict source = src;                                                                             \
+        to *restrict target = dst;                                                                                     \
+        for (; count >= FC_LINE_CHUNK; count -= FC_LINE_CHUNK) {                                                       \
+            FC_LINE_VECTORS for (int i = 0; i < FC_LINE_CHUNK; ++i) target[i] = (to)(middle)source[i];                 \
+            source += FC_LINE_CHUNK, target += FC_LINE_CHUNK;                                                          \
+        }                                                                                                              \
+        if (count == 0) return;                                                                                        \
+        from last[FC_LINE_CHUNK] = {0};                                                                                \
+        to cast[FC_LINE_CHUNK];                                                                                        \
+        memcpy(last, source, (size_t)count * sizeof(from));                                                            \
+        FC_LINE_VECTORS for (int i = 0; i < FC_LINE_CHUNK; ++i) cast[i] = (to)(middle)last[i];                         \
+        memcpy(target, cast, (size_t)count * sizeof(to));                                                              \
     }
-#endif
-    for (; i < count; ++i) dst[i] = src[i];
-}
+#define FC_LINE_CASTS(name, type, middle)                                                                              \
+    FC_LINE_CAST(fc_line_widen_##name, type, middle, double)                                                           \
+    FC_LINE_CAST(fc_line_narrow_##name, double, middle, type)
 
-static void FC_NAME(fc_line_narrow)(float *dst, const double *src, int64_t count) {
-    int64_t i = 0;
-#if !defined(FC_ISA_scalar)
-    for (; i + VLANES <= count; i += VLANES) {
-        const fc_narrow_vec v = __builtin_convertvector(vload(src + i), fc_narrow_vec);
-        memcpy(dst + i, &v, sizeof v);
-    }
-#endif
-    for (; i < count; ++i) dst[i] = (float)src[i];
-}
+FC_LINE_CASTS(f32, float, float)
+FC_LINE_CASTS(f64, double, double)
+FC_LINE_CASTS(i8, int8_t, int32_t)
+FC_LINE_CASTS(u8, uint8_t, int32_t)
+FC_LINE_CASTS(i16, int16_t, int32_t)
+FC_LINE_CASTS(u16, uint16_t, int32_t)
+FC_LINE_CASTS(i32, int32_t, int32_t)
+FC_LINE_CASTS(u32, uint32_t, int64_t)
+FC_LINE_CASTS(i64, int64_t, int64_t)
+FC_LINE_CAST(fc_line_widen_u64, uint64_t, uint64_t, double)
 
+#define FC_LINE_ROWS(way)                                                                                              \
+    [FC_FLOAT32] = FC_NAME(way##_f32), [FC_FLOAT64] = FC_NAME(way##_f64), [FC_INT8] = FC_NAME(way##_i8),               \
+    [FC_UINT8] = FC_NAME(way##_u8), [FC_INT16] = FC_NAME(way##_i16), [FC_UINT16] = FC_NAME(way##_u16),                 \
+    [FC_INT32] = FC_NAME(way##_i32), [FC_UINT32] = FC_NAME(way##_u32), [FC_INT64] = FC_NAME(way##_i64)
 #define FC_LINE_TABLE                                                                                                  \
-    { FC_NAME(fc_line_correlate), FC_NAME(fc_line_widen), FC_NAME(fc_line_narrow) }
+    {                                                                                                                  \
+        FC_NAME(fc_line_correlate), {FC_LINE_ROWS(fc_line_widen), [FC_UINT64] = FC_NAME(fc_line_widen_u64)}, {         \
+            FC_LINE_ROWS(fc_line_narrow)                                                                               \
+        }                                                                                                              \
+    }
 #else
 #define FC_LINE_TABLE                                                                                                  \
-    { NULL, NULL, NULL }
+    {                                                                                                                  \
+        NULL, {NULL}, { NULL }                                                                                         \
+    }
 #endif

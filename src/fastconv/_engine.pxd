@@ -18,6 +18,11 @@ cdef extern from "fastconv.h" nogil:
         FC_INT8
         FC_INT32
         FC_UINT8
+        FC_INT16
+        FC_UINT16
+        FC_UINT32
+        FC_INT64
+        FC_UINT64
     ctypedef enum fc_pass:
         FC_FORWARD
         FC_BACKWARD_DATA
@@ -254,7 +259,11 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_line_desc:
         uint32_t struct_size
         fc_dtype input_type, output_type
-        int64_t before, n, after, taps, reach
+        int swapped
+        int64_t before, n, after
+        int64_t x_stride[3]
+        int64_t y_stride[3]
+        int64_t first, outputs, taps, reach
         fc_border border
         double border_value, divisor
     fc_status fc_correlate_lines(const fc_line_desc *desc, const void *x, const double *weight, void *y, int threads)

@@ -17,6 +17,18 @@ cnp.import_array()
 
 PASSES = {"forward": FC_FORWARD, "backward_data": FC_BACKWARD_DATA, "backward_weights": FC_BACKWARD_WEIGHTS}
 DTYPES = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.float64): FC_FLOAT64}
+NUMBERS = {
+    "f4": FC_FLOAT32,
+    "f8": FC_FLOAT64,
+    "i1": FC_INT8,
+    "u1": FC_UINT8,
+    "i2": FC_INT16,
+    "u2": FC_UINT16,
+    "i4": FC_INT32,
+    "u4": FC_UINT32,
+    "i8": FC_INT64,
+    "u8": FC_UINT64,
+}
 BORDERS = {"constant": FC_CONSTANT, "reflect": FC_REFLECT, "symmetric": FC_SYMMETRIC, "edge": FC_EDGE, "wrap": FC_WRAP}
 ACCURACIES = {"default": FC_DEFAULT, "strict": FC_STRICT, "fast": FC_FAST}
 ACTIVATIONS = {None: FC_IDENTITY, "relu": FC_RELU, "relu6": FC_RELU6, "leaky_relu": FC_LEAKY_RELU}

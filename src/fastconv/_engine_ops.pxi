@@ -173,15 +173,22 @@ cdef class ScaleShift:
         check(status)
 
 
-def correlate_lines(cnp.ndarray x, cnp.ndarray weight, cnp.ndarray y, size, int64_t reach, border, double border_value,
-                    double divisor, int num_threads=0):
-    """Correlation along the middle axis of dense arrays of size (before, n, after), with float64 weights."""
+def correlate_lines(cnp.ndarray x, x_type, size, x_stride, cnp.ndarray weight, cnp.ndarray y, y_type, y_stride,
+                    int64_t first, int64_t outputs, int64_t reach, border, double border_value, double divisor,
+                    int num_threads=0):
+    """Correlation along the middle axis of arrays of size (before, n, after), with float64 weights.
+
+    Types are names as in NUMBERS, strides bytes along the three axes; y has `outputs` elements along the middle one.
+    """
     cdef fc_line_desc d
     memset(&d, 0, sizeof(fc_line_desc))
     d.struct_size = sizeof(fc_line_desc)
-    d.input_type = FC_FLOAT64 if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64 else FC_FLOAT32
-    d.output_type = FC_FLOAT64 if cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT64 else FC_FLOAT32
+    d.input_type, d.output_type = NUMBERS[x_type], NUMBERS[y_type]
+    d.swapped = not x.dtype.isnative
     d.before, d.n, d.after = size
+    fill(d.x_stride, x_stride, 3)
+    fill(d.y_stride, y_stride, 3)
+    d.first, d.outputs = first, outputs
     d.taps, d.reach = cnp.PyArray_DIM(weight, 0), reach
     d.border, d.border_value, d.divisor = BORDERS[border], border_value, divisor
     cdef fc_status status

@@ -21,7 +21,6 @@ from fastconv.compat.scipy_signal import plane  # noqa: E402
 _arguments.LEAST_SIZE = signals._LEAST_PRODUCTS = plane._LEAST_PRODUCTS = 1
 
 for host in HOSTS:
-    replacement = _replacements[host]
-    for name, own in replacement.before.items():
-        if own in _array_api.xp_capabilities_table:
-            _array_api.xp_capabilities_table[replacement.ours[name]] = _array_api.xp_capabilities_table[own]
+    for place in _replacements[host].places:
+        if place.before in _array_api.xp_capabilities_table:
+            _array_api.xp_capabilities_table[place.ours] = _array_api.xp_capabilities_table[place.before]

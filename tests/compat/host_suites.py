@@ -26,7 +26,13 @@ def run(folder, arguments, hosts=()):
     """Run pytest with `arguments`, with fastconv in the place of `hosts`; `folder` is for its report."""
     report = Path(folder) / "report.xml"
     paths = [str(Path(fastconv.__file__).parents[1]), str(HERE)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FASTCONV_HOSTS": ",".join(hosts)}
+    # Names of tests that come from sets would differ from run to run.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "FASTCONV_HOSTS": ",".join(hosts),
+        "PYTHONHASHSEED": "0",
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments]
     command += ["-p", "fastconv_in_place"] if hosts else []
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=3000)

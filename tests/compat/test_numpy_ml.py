@@ -9,6 +9,8 @@ import importlib.util
 import numpy as np
 import pytest
 
+from fastconv.compat import install, uninstall, use
+
 if importlib.util.find_spec("numpy_ml") is None:
     pytest.skip("numpy_ml is not installed", allow_module_level=True)
 
@@ -93,7 +95,7 @@ def test_layers_are_the_hosts(layer, options, ties):
     shape = (2, 9, 3) if layer == "Conv1D" else (2, 8, 7, 3)
     x = rng().integers(-1, 2, shape).astype(float) if ties else rng().standard_normal(shape)
     wanted = run(layer, options, x)
-    with compat.use():
+    with use("numpy_ml"):
         found = run(layer, options, x)
     assert len(found) == len(wanted)
     for mine, theirs in zip(found, wanted, strict=True):
@@ -105,7 +107,7 @@ def test_a_padded_maximum_gives_its_gradient_to_where_it_was_found():
     """numpy-ml itself looks at the padded place of the unpadded input. Its zeros count as elements."""
     x = -1 - rng().random((1, 4, 4, 1))
     x[0, 1, 1, 0] = 5
-    with compat.use():
+    with use("numpy_ml"):
         layer = layers.Pool2D((2, 2), 2, 1, "max")
         y = layer.forward(x)
         dx = layer.backward(np.ones_like(y))
@@ -126,15 +128,15 @@ def test_use_and_install_are_counted_and_undone():
     def replaced():
         return {getattr(place, name) is not before for (place, name), before in zip(places, own, strict=True)}
 
-    with compat.use(), compat.use():
+    with use("numpy_ml"), use("numpy_ml"):
         assert replaced() == {True}
-        compat.install()
-        compat.install()
+        install("numpy_ml")
+        install("numpy_ml")
     assert replaced() == {True} and utils.conv2D is compat.conv2D
-    compat.uninstall()
+    uninstall("numpy_ml")
     assert replaced() == {False}
 
-    @compat.use()
+    @use("numpy_ml")
     def inside():
         return replaced()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import threading
@@ -109,6 +110,62 @@ def test_status_lists_names_bound_earlier():
             assert "gaussian_filter" in text and "bound earlier" in text and "an_early_bird.blur" in text
     finally:
         del sys.modules["an_early_bird"]
+
+
+def test_status_lists_names_bound_inside():
+    holder = types.ModuleType("a_late_bird")
+    sys.modules["a_late_bird"] = holder
+    try:
+        with compat.use("scipy.ndimage"):
+            exec("from scipy.ndimage import gaussian_filter as blur", vars(holder))
+            assert "a_late_bird.blur" in compat.status().bound_inside
+        status = compat.status()
+        assert holder.blur is not ndimage.gaussian_filter and "a_late_bird.blur" in status.bound_inside
+        assert "a_late_bird.blur" not in status.bound_earlier and not status.replaced
+        assert "a_late_bird.blur" in str(status)
+    finally:
+        del sys.modules["a_late_bird"]
+    assert "scipy.ndimage.gaussian_filter" not in compat.status().bound_inside
+
+
+@pytest.mark.parametrize("times", range(1, 6))
+def test_an_interrupt_leaves_nothing_half_replaced(monkeypatch, times):
+    """Ctrl-C during an import, and before each function that is replaced or put back."""
+    module = importlib.import_module("fastconv.compat.use")
+    monkeypatch.setattr(module, "_replacements", {})
+    real, left = importlib.import_module, [times]
+
+    def interrupted(name):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return real(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.importlib, "import_module", interrupted)
+        if times <= 4:
+            with pytest.raises(KeyboardInterrupt):
+                compat.install("scipy.signal", "scipy.ndimage")
+    assert signal.convolve is OWN["scipy.signal"] and ndimage.convolve is OWN["scipy.ndimage"]
+    put = module._Place.put
+
+    def put_once(place, function, instead):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        put(place, function, instead)
+
+    monkeypatch.setattr(module._Place, "put", put_once)
+    left[0] = 2 * times
+    with pytest.raises(KeyboardInterrupt), compat.use("scipy.signal", "scipy.ndimage"):
+        raise AssertionError
+    assert not compat.status().replaced and not any(compat.status().uses.values())
+    block = compat.use("scipy.signal", "scipy.ndimage")
+    block.__enter__()
+    left[0] = 2 * times
+    with pytest.raises(KeyboardInterrupt):
+        block.__exit__(None, None, None)
+    assert not compat.status().replaced and not any(compat.status().uses.values())
 
 
 def test_what_others_put_there_stays(monkeypatch):

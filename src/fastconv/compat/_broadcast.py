@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.compat._long import in_rows, wants_rows
 from fastconv.functional import conv
 from fastconv.functional._separable import choose_factors, scratch
 
@@ -44,10 +45,9 @@ def window(mode: str, n: int, k: int) -> Window:
 
 
 def finite(array: np.ndarray) -> bool:
-    """Whether all elements are finite; a sum of squares tells almost always."""
+    """Whether all elements are finite; their sum tells almost always, and wakes none of BLAS's threads."""
     with np.errstate(over="ignore", invalid="ignore"):
-        flat = array.reshape(-1)
-        return math.isfinite(float(np.vdot(flat, flat).real)) or bool(np.isfinite(flat).all())
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 class _Options(NamedTuple):
@@ -171,7 +171,7 @@ def _padded(
 
 
 def _engine_call(image: np.ndarray, weight: np.ndarray, padding: Any, groups: int, options: _Options) -> np.ndarray:
-    """True convolution; a single kernel of two axes that is a column times a row takes two passes where that pays."""
+    """True convolution; a single kernel that is a column times a row, or long and of one axis, goes ways of its own."""
 
     def run(x: np.ndarray, w: np.ndarray, pad: Any, border: str | float, out: np.ndarray | None = None) -> np.ndarray:
         return _CONV[w.ndim - 2](
@@ -179,8 +179,17 @@ def _engine_call(image: np.ndarray, weight: np.ndarray, padding: Any, groups: in
             num_threads=options.num_threads,
         )  # fmt: skip
 
+    single = len(weight) == groups == 1
+    alone = single and weight.ndim == 3 and options[:2] == ("zeros", "strict")
+    if alone and wants_rows(image, weight[0, 0]):
+        y = in_rows(
+            image, weight[0, 0, ::-1], padding[0], options.num_threads,
+            lambda x, pad: run(x, weight, (pad,), options.border),
+        )  # fmt: skip
+        if finite(y):
+            return y
     found = None
-    if weight.ndim == 4 and len(weight) == groups == 1:
+    if weight.ndim == 4 and single:
         found = choose_factors(weight[0, 0], image.size, "auto", options.accuracy)
     if found is None:
         return run(image, weight, padding, options.border)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["exactly", "float_for", "magnitude", "wrapped"]
+from fastconv.compat._broadcast import Window
+from fastconv.compat._casting import convolve_as
+
+__all__ = ["exactly", "float_for", "magnitude"]
 
 
 def magnitude(array: np.ndarray) -> int:
@@ -34,42 +37,36 @@ def float_for(bound: int) -> np.dtype | None:
     return None
 
 
-def wrapped(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers held in floats as integers, without their fractions and modulo the range of `dtype`.
-
-    Examples
-    --------
-    >>> wrapped(np.array([300.0, -1.0]), np.dtype(np.uint8))
-    array([ 44, 255], dtype=uint8)
-    """
-    wide = np.int64 if dtype.itemsize == 8 or values.dtype.itemsize == 8 else np.int32
-    with np.errstate(invalid="ignore"):  # what is not finite becomes what the machine makes of it
-        return values.astype(wide).astype(dtype, copy=False)
-
-
 def exactly(
-    arrays: Sequence[np.ndarray],
+    x: np.ndarray,
+    kernel: np.ndarray,
+    axes: Sequence[int],
+    windows: Sequence[Window],
     terms: int,
     result: np.dtype,
-    convolve: Callable[..., np.ndarray],
-    largest: Sequence[int] = (),
+    *,
+    border: str | float = "zeros",
+    largest: int = 0,
+    num_threads: int | None = None,
 ) -> np.ndarray | None:
     """Return the convolution of integer arrays, or None where its sums may have more digits than float64.
 
     Parameters
     ----------
-    arrays : the two arrays
+    x, kernel, axes, windows, border, num_threads
+        As in `_broadcast.convolve`.
     terms : int
         Products in a sum, at most.
     result : dtype
         Of integers: the sums are taken modulo its range.
-    convolve : callable
-        Of both arrays in the float type; sums in any order, since all of them are exact.
-    largest : sequence of int
-        Absolute values of other elements that may stand in the place of the first array's.
+    largest : int
+        Absolute value of the border, if it is a number.
     """
-    first, second = arrays
-    dtype = float_for(terms * max([magnitude(first), *largest]) * magnitude(second))
+    dtype = float_for(terms * max(magnitude(x), largest) * magnitude(kernel))
     if dtype is None:
         return None
-    return wrapped(convolve(first.astype(dtype), second.astype(dtype)), result)
+    wide = np.int64 if 8 in (dtype.itemsize, result.itemsize) else np.int32
+    return convolve_as(
+        dtype, x, kernel, axes, windows, border=border, accuracy="strict", num_threads=num_threads, result=result,
+        through=np.dtype(wide),
+    )  # fmt: skip

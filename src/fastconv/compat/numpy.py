@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.compat import _broadcast
 from fastconv.compat._broadcast import window
+from fastconv.compat._casting import convolve_as
+from fastconv.functional._arrays import thread_count
 
 __all__ = ["convolve", "correlate"]
 
@@ -18,7 +19,7 @@ _LEAST_PRODUCTS = 30_000
 
 
 def _signals(a: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return two signals of one float type that are worth the engine, None for what is NumPy's."""
+    """Return two signals that are convolved in a float type and worth the engine, None for what is NumPy's."""
     if type(a) is not np.ndarray or type(v) is not np.ndarray or not a.ndim == v.ndim == 1:
         return None
     if a.size * v.size < _LEAST_PRODUCTS or a.dtype.kind not in "iuf" or v.dtype.kind not in "iuf":
@@ -26,7 +27,15 @@ def _signals(a: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
     dtype = np.result_type(a, v)
     if dtype.char not in "fd":
         return None
-    return a.astype(dtype, copy=False), v.astype(dtype, copy=False)
+    return a, v
+
+
+def _convolved(x: np.ndarray, kernel: np.ndarray, mode: str, num_threads: int | None) -> np.ndarray:
+    """Sums, product by product, of a signal and one that is no longer."""
+    return convolve_as(
+        np.result_type(x, kernel), x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict",
+        num_threads=num_threads,
+    )  # fmt: skip
 
 
 def convolve(a: Any, v: Any, mode: Any = "full", *, num_threads: int | None = None) -> Any:
@@ -49,12 +58,11 @@ def convolve(a: Any, v: Any, mode: Any = "full", *, num_threads: int | None = No
     array([1. , 2.5, 4. ])
     """
     found = _signals(a, v) if isinstance(mode, str) and mode in ("full", "same", "valid") else None
+    thread_count(num_threads)
     if found is None:
         return _host_convolve(a, v, mode)
     x, kernel = found if len(a) >= len(v) else found[::-1]
-    return _broadcast.convolve(
-        x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
-    )  # fmt: skip
+    return _convolved(x, kernel, mode, num_threads)
 
 
 def correlate(a: Any, v: Any, mode: Any = "valid", *, num_threads: int | None = None) -> Any:
@@ -77,15 +85,10 @@ def correlate(a: Any, v: Any, mode: Any = "valid", *, num_threads: int | None = 
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
     found = _signals(a, v) if isinstance(mode, str) and mode in ("full", "same", "valid") else None
+    thread_count(num_threads)
     if found is None:
         return _host_correlate(a, v, mode)
-    if len(a) >= len(v):
-        x, kernel = found[0], found[1][::-1]
-        return _broadcast.convolve(
-            x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
-        )  # fmt: skip
-    x, kernel = found[1], found[0][::-1]
-    y = _broadcast.convolve(
-        x, kernel, (0,), [window(mode, len(x), len(kernel))], accuracy="strict", num_threads=num_threads
-    )
-    return np.ascontiguousarray(y[::-1])
+    first, second = found
+    if len(first) >= len(second):
+        return _convolved(first, second[::-1], mode, num_threads)
+    return np.ascontiguousarray(_convolved(second, first[::-1], mode, num_threads)[::-1])

@@ -1,8 +1,9 @@
 """numpy-ml's convolutions, and its Conv1D, Conv2D, Deconv2D and Pool2D layers, on fastconv.
 
 The functions have numpy-ml's names, arguments and conventions: channels last, ``dilation`` 0 for none, pads as ints,
-tuples, "same" or "causal". `use` and `install` put them, and gradients and pools as whole calls, under numpy-ml's own
-layers. float32 and float64 stay what they are, integers become float64; numpy-ml makes pools and gradients float64.
+tuples, "same" or "causal". ``fastconv.compat.use("numpy_ml")`` puts them, and gradients and pools as whole calls,
+under numpy-ml's own layers. float32 and float64 stay what they are, integers become float64; numpy-ml makes pools and
+gradients float64.
 
 Pool2D takes the zeros of its padding for elements, as numpy-ml does. Its gradient with padding is the true one here:
 numpy-ml looks for the maximum at the padded place of the unpadded input. Importing this module also lets numpy-ml's
@@ -13,8 +14,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc
-import threading
-from contextlib import ContextDecorator
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from fastconv.functional import conv as _conv
 from fastconv.functional import conv_transpose as _transposed
 from fastconv.functional import pool_avg, pool_max
 
-__all__ = ["conv1D", "conv2D", "deconv2D_naive", "install", "uninstall", "use"]
+__all__ = ["PLACES", "conv1D", "conv2D", "deconv2D_naive"]
 
 
 def _import_host() -> tuple[Any, Any]:
@@ -235,8 +234,8 @@ def _pool2d_backward(self: Any, dLdY: Any, retain_grads: bool = True) -> Any:
 
 
 _FUNCTIONS = {"conv1D": conv1D, "conv2D": conv2D, "deconv2D_naive": deconv2D_naive}
-# (where, name, what stands there while fastconv is in use)
-_PLACES = [
+# (where, name, what stands there while fastconv is in use): see fastconv.compat.use
+PLACES = [
     *((module, name, function) for module in (_utils, _utils.utils, _layers) for name, function in _FUNCTIONS.items()),
     (_layers.Conv1D, "_bwd", _conv1d_gradients),
     (_layers.Conv2D, "_bwd", _conv2d_gradients),
@@ -244,43 +243,3 @@ _PLACES = [
     (_layers.Pool2D, "forward", _pool2d_forward),
     (_layers.Pool2D, "backward", _pool2d_backward),
 ]
-_OWN = [getattr(place, name) for place, name, _ in _PLACES]
-_lock = threading.RLock()
-_open = {"uses": 0, "installed": 0}
-
-
-def _change(what: str, by: int) -> None:
-    """Count uses and installations, and make numpy-ml what the counts say."""
-    with _lock:
-        _open[what] += by
-        for (place, name, ours), own in zip(_PLACES, _OWN, strict=True):
-            setattr(place, name, ours if any(_open.values()) else own)
-
-
-class use(ContextDecorator):  # noqa: N801 - reads as a word: with use()
-    """Run a block, or a decorated function, with numpy-ml's layers on fastconv, in the whole process.
-
-    Examples
-    --------
-    >>> from numpy_ml.neural_nets.layers import Pool2D
-    >>> with use():
-    ...     Pool2D((2, 2), 2).forward(np.arange(16.0).reshape(1, 4, 4, 1)).ravel()
-    array([ 5.,  7., 13., 15.])
-    """
-
-    def __enter__(self) -> use:
-        _change("uses", 1)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        _change("uses", -1)
-
-
-def install() -> None:
-    """Put fastconv under numpy-ml's layers until `uninstall`; installing twice is installing once."""
-    _change("installed", 1 - _open["installed"])
-
-
-def uninstall() -> None:
-    """Undo `install`; where a `use` is open, fastconv stays until it ends."""
-    _change("installed", -_open["installed"])

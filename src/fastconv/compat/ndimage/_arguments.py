@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from fastconv.compat._exact import float_for, magnitude
 
 __all__ = [
-    "Target", "axes_of", "axis_of", "border_of", "each", "image_of", "narrow", "reach_of", "target_of", "truncated",
+    "Target", "axes_of", "axis_of", "border_of", "each", "image_of", "kept", "narrow", "reach_of", "target_of",
     "working_dtype",
 ]  # fmt: skip
 
@@ -31,6 +31,17 @@ BORDERS = {
     "constant": None,
     "grid-constant": None,
 }
+
+
+def kept(*values: Any) -> list[Any]:
+    """Return arguments so that they can be read twice, by fastconv and then by SciPy: iterators as lists.
+
+    Examples
+    --------
+    >>> kept(iter("ab"), (1, 2))
+    [['a', 'b'], (1, 2)]
+    """
+    return [list(value) if isinstance(value, Iterator) else value for value in values]
 
 
 def image_of(value: Any) -> np.ndarray | None:
@@ -117,30 +128,24 @@ class Target(NamedTuple):
             return None
         return None if any(np.may_share_memory(array, other) for other in inputs) else array
 
+    def place(self, inputs: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return the caller's array if results can be written there element by element while the inputs are read."""
+        array = self.array
+        return None if array is None or any(np.may_share_memory(array, other) for other in inputs) else array
+
     def deliver(self, values: np.ndarray) -> np.ndarray:
         """Return the values in their type, in their place."""
         if values is self.array:
             return values
-        if self.dtype.kind in "iu" and values.dtype.kind == "f":
-            values = truncated(values, self.dtype)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.dtype.kind in "iu" and values.dtype.kind == "f":
+                # Without their fractions; what does not fit becomes what SciPy's C makes of it.
+                wide = np.int32 if self.dtype.itemsize < 4 or self.dtype == np.int32 else np.int64
+                values = values if self.dtype == wide and self.array is not None else values.astype(wide)
             if self.array is None:
                 return values.astype(self.dtype, copy=False)
             self.array[...] = values
         return self.array
-
-
-def truncated(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers held in floats as integers without their fractions; what does not fit becomes what SciPy's C makes of it.
-
-    Examples
-    --------
-    >>> truncated(np.array([300.9, -1.5]), np.dtype(np.uint8))
-    array([ 44, 255], dtype=uint8)
-    """
-    wide = np.int32 if dtype.itemsize < 4 or dtype == np.int32 else np.int64
-    with np.errstate(invalid="ignore"):
-        return values.astype(wide).astype(dtype, copy=False)
 
 
 def target_of(output: Any, image: np.ndarray) -> Target | None:

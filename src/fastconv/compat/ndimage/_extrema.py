@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.compat._blocks import BLOCK_BYTES, Room, blocks, with_border
 from fastconv.compat._exact import float_for, magnitude
 from fastconv.compat.ndimage._arguments import Target
 from fastconv.functional._separable import scratch
@@ -45,7 +46,7 @@ def _working_dtype(image: np.ndarray, target: Target, extents: Sequence[Extent])
         return None
     narrow = image.dtype.itemsize < 4
     largest = [2**15 if narrow else magnitude(image), *(abs(int(constant)) for constant in constants)]
-    if target.dtype.kind in "iu" and target.dtype != image.dtype:
+    if target.dtype.kind in "iu" and target.dtype != image.dtype.newbyteorder("="):
         return None
     if constants and target.dtype.kind in "iu":
         limits = np.iinfo(target.dtype)
@@ -61,77 +62,117 @@ def filtered(
     dtype = _working_dtype(image, target, extents)
     if dtype is None or any(sum(extent.reach) >= _LONGEST for extent in extents):
         return None
-    x = np.negative(image, dtype=dtype) if minimum else image.astype(dtype, copy=False)
+    out = target.place([image])
+    out = np.empty(image.shape, target.dtype) if out is None else out
+    lead = extents[0]
+    least = {axis: 1 for axis in range(image.ndim) if axis not in [extent.axis for extent in extents]}
+    least[lead.axis] = sum(lead.reach)
+    room = Room(dtype)
+    for index in blocks(image.shape, least, BLOCK_BYTES // dtype.itemsize):
+        part = image[tuple([*index[: lead.axis], slice(None), *index[lead.axis + 1 :]])]
+        x, padding = _around(part, lead, index[lead.axis], room, minimum)
+        y = _extrema(x, extents, padding, minimum, None if minimum else out[index], num_threads)
+        if image.dtype.kind == "f" and np.isnan(y.min()):
+            return None
+        if minimum:
+            np.negative(y, out=y)
+        if y is not x and not np.may_share_memory(y, out):
+            out[index] = y
+    return target.deliver(out)
+
+
+def _around(
+    image: np.ndarray, extent: Extent, along: slice, room: Room, minimum: bool
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """What the windows of a block see, in the type to compute in, and how much beyond the image counts as nothing."""
+    n = image.shape[extent.axis]
+    start, stop = along.start - extent.reach[0], along.stop + extent.reach[1]
+    padding = (0, 0)
+    if extent.clipped:
+        padding = (max(0, -start), max(0, stop - n))
+        start, stop = max(0, start), min(n, stop)
+    if extent.clipped and not minimum and image.dtype == room.dtype:
+        return image[(slice(None),) * extent.axis + (slice(start, stop),)], padding
+    shape = [*image.shape[: extent.axis], stop - start, *image.shape[extent.axis + 1 :]]
+    x = with_border(image, extent.axis, start, stop, extent.border, room.of(shape))
+    return np.negative(x, out=x) if minimum else x, padding
+
+
+def _extrema(
+    x: np.ndarray, extents: Sequence[Extent], padding: tuple[int, int], minimum: bool, out: np.ndarray | None,
+    num_threads: int | None,
+) -> np.ndarray:  # fmt: skip
+    """Maxima along every axis; along the first one the array has what its windows see, but for `padding`."""
+    rest, given = list(extents), {extents[0].axis: padding}
     y = x
-    rest = list(extents)
     while rest:
         pair = rest[:2] if len(rest) > 1 and rest[1].axis == rest[0].axis + 1 else rest[:1]
         rest = rest[len(pair) :]
-        direct = None if rest or minimum else target.direct(dtype, [x])
-        y = _pooled(y, pair, minimum, direct, num_threads)
-    if np.isnan(y.min()):
-        return None
-    if minimum:
-        y = np.negative(y, out=y if y is not x else None)
-    return target.deliver(y)
+        direct = None if rest or out is None or out.dtype != y.dtype or not out.flags.c_contiguous else out
+        y = _pooled(y, pair, given, minimum, direct, num_threads)
+    return y
 
 
 def _pooled(
-    x: np.ndarray, extents: Sequence[Extent], minimum: bool, out: np.ndarray | None, num_threads: int | None
-) -> np.ndarray:
-    """Maxima along one axis, or along two neighbouring ones."""
+    x: np.ndarray, extents: Sequence[Extent], given: Mapping[int, tuple[int, int]], minimum: bool,
+    out: np.ndarray | None, num_threads: int | None,
+) -> np.ndarray:  # fmt: skip
+    """Maxima along one axis, or along two neighbouring ones; along those of `given` the array has its border."""
     first, last = extents[0].axis, extents[-1].axis
+    shape, reach, paddings = list(x.shape), [], []
+    for extent in extents:
+        padding = given.get(extent.axis, extent.reach if extent.clipped else None)
+        if padding is None:
+            pads = [extent.reach if axis == extent.axis else (0, 0) for axis in range(x.ndim)]
+            if isinstance(extent.border, str):
+                x = np.pad(x, pads, _PAD_MODES[extent.border])  # type: ignore[call-overload]
+            else:
+                with np.errstate(over="ignore"):
+                    x = np.pad(x, pads, constant_values=-extent.border if minimum else extent.border)
+            padding = (0, 0)
+        shape[extent.axis] = x.shape[extent.axis] + sum(padding) - sum(extent.reach)
+        reach.append(extent.reach)
+        paddings.append(padding)
     before, after = math.prod(x.shape[:first]), math.prod(x.shape[last + 1 :])
     sizes = x.shape[first : last + 1]
-    reach = [extent.reach for extent in extents]
     if len(extents) == 1:
         # A lone last axis is a row of many; any other lone axis has the rest of the array as its rows.
         lone = after == 1
         sizes = (before, sizes[0]) if lone else (sizes[0], after)
         before, after = (1, 1) if lone else (before, 1)
-        reach = [(0, 0), *reach] if lone else [*reach, (0, 0)]
-    shape = (before, 1, *sizes) if after == 1 else (before, *sizes, after)
-    options: dict[str, Any] = {"num_threads": num_threads, "layout": "NCHW" if after == 1 else "NHWC"}
-    volume = x.reshape(shape)
-    if all(extent.clipped for extent in extents):
-        return _chain(volume, reach, True, None if out is None else out.reshape(shape), options).reshape(x.shape)
-    axes = (2, 3) if after == 1 else (1, 2)
-    borders: list[str | float] = [extent.border for extent in extents]
-    if len(borders) == 1:
-        borders *= 2
-    for axis, pair, border in zip(axes, reach, borders, strict=True):
-        pads = [pair if other == axis else (0, 0) for other in range(4)]
-        if isinstance(border, str):
-            volume = np.pad(volume, pads, _PAD_MODES[border])  # type: ignore[call-overload]
-        else:
-            with np.errstate(over="ignore"):
-                volume = np.pad(volume, pads, constant_values=-border if minimum else border)
-    return _chain(volume, reach, False, None if out is None else out.reshape(shape), options).reshape(x.shape)
+        for pairs in (reach, paddings):
+            pairs.insert(0 if lone else 1, (0, 0))
+    last_axis = after == 1
+    volume = x.reshape((before, 1, *sizes) if last_axis else (before, *sizes, after))
+    options: dict[str, Any] = {"num_threads": num_threads, "layout": "NCHW" if last_axis else "NHWC"}
+    outer = None
+    if out is not None:
+        rows = [n + sum(pad) - sum(pair) for n, pad, pair in zip(sizes, paddings, reach, strict=True)]
+        outer = out.reshape((before, 1, *rows) if last_axis else (before, *rows, after))
+    return _chain(volume, reach, paddings, outer, options).reshape(shape)
 
 
 def _chain(
-    volume: np.ndarray, reach: Sequence[tuple[int, int]], padded: bool, out: np.ndarray | None, options: dict[str, Any]
-) -> np.ndarray:
-    """Pools whose windows add up to `reach`, with padding that counts as nothing or over a padded array."""
-    left = [list(pair) for pair in reach]
+    volume: np.ndarray, reach: Sequence[tuple[int, int]], paddings: Sequence[tuple[int, int]],
+    out: np.ndarray | None, options: dict[str, Any],
+) -> np.ndarray:  # fmt: skip
+    """Pools whose windows add up to `reach`, with padding that counts as nothing."""
+    left, padded = [list(pair) for pair in reach], [list(pair) for pair in paddings]
     y = volume
     spatial = (2, 3) if options["layout"] == "NCHW" else (1, 2)
     while True:
-        now = []
-        for pair in left:
+        size, padding, shape = [], [], list(y.shape)
+        for axis, pair, pad in zip(spatial, left, padded, strict=True):
             before = min(pair[0], _STEP // 2 if pair[1] else _STEP)
-            after = min(pair[1], _STEP - before)
-            now.append((before, after))
-            pair[0] -= before
-            pair[1] -= after
-        size = tuple(1 + sum(pair) for pair in now)
-        target = out
-        if any(map(sum, left)):
-            shape = list(y.shape)
-            if not padded:
-                for axis, n in zip(spatial, size, strict=True):
-                    shape[axis] -= n - 1
-            target = scratch(tuple(shape), y.dtype)
-        y = max_pool2d(y, size, 1, padding=tuple(now) if padded else 0, out=target, **options)
+            now = before, min(pair[1], _STEP - before)
+            added = min(now[0], pad[0]), min(now[1], pad[1])
+            for side in (0, 1):
+                pair[side] -= now[side]
+                pad[side] -= added[side]
+            size.append(1 + sum(now))
+            padding.append(added)
+            shape[axis] += sum(added) - sum(now)
+        target = scratch(tuple(shape), y.dtype) if any(map(sum, left)) else out
+        y = max_pool2d(y, tuple(size), 1, padding=tuple(padding), out=target, **options)
         if target is out:
             return y

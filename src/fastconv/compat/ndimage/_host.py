@@ -9,7 +9,9 @@ try:
 except ImportError as error:
     raise ImportError("fastconv.compat.ndimage stands in for SciPy and needs it: pip install scipy") from error
 
-__all__ = ["HOST", "NAMES"]
+from fastconv.functional._arrays import thread_count
+
+__all__ = ["HOST", "NAMES", "by_host"]
 
 NAMES = (
     "convolve",
@@ -32,3 +34,9 @@ NAMES = (
 )
 
 HOST: dict[str, Any] = {name: getattr(ndimage, name) for name in NAMES}
+
+
+def by_host(name: str, num_threads: int | None) -> Any:
+    """Return SciPy's function, which runs on one thread; what is no number of threads is an error all the same."""
+    thread_count(num_threads)
+    return HOST[name]

@@ -8,11 +8,12 @@ import numpy as np
 
 __all__ = ["gaussian_weights", "rounded"]
 
+# The cache of Gaussians holds a megabyte at most; longer ones take far less time than the filter.
+_LONGEST_REMEMBERED = 512
 # More weights than this are rounded one by one.
 _MOST_DIFFUSED = 256
 
 
-@functools.lru_cache(maxsize=128)
 def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     """Samples of a Gaussian whose sum is 1, or of its derivative of some order, to be convolved with.
 
@@ -23,6 +24,10 @@ def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     >>> gaussian_weights(1.0, 0, 1).round(3), gaussian_weights(1.0, 1, 1).round(3)
     (array([0.274, 0.452, 0.274]), array([ 0.274, -0.   , -0.274]))
     """
+    return (_remembered if radius <= _LONGEST_REMEMBERED else _samples)(sigma, order, radius)
+
+
+def _samples(sigma: float, order: int, radius: int) -> np.ndarray:
     x = np.arange(-radius, radius + 1)
     bell = np.exp(-0.5 / (sigma * sigma) * x**2)
     bell /= bell.sum()
@@ -33,6 +38,9 @@ def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     for degree in range(order):
         before, polynomial = polynomial, scaled * polynomial - degree * before
     return (-1.0 / sigma) ** order * polynomial * bell
+
+
+_remembered = functools.lru_cache(maxsize=128)(_samples)
 
 
 def rounded(weights: np.ndarray, dtype: np.dtype) -> np.ndarray:

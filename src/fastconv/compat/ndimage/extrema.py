@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat.ndimage import _extrema
-from fastconv.compat.ndimage._arguments import axes_of, axis_of, border_of, each, image_of, reach_of, target_of
+from fastconv.compat.ndimage._arguments import axes_of, axis_of, border_of, each, image_of, kept, reach_of, target_of
 from fastconv.compat.ndimage._extrema import Extent
-from fastconv.compat.ndimage._host import HOST
+from fastconv.compat.ndimage._host import by_host
 
 __all__ = ["maximum_filter", "maximum_filter1d", "minimum_filter", "minimum_filter1d"]
 
@@ -37,7 +37,7 @@ def _along(
             result = _extrema.filtered(image, [extent], target, name.startswith("minimum"), num_threads)
             if result is not None:
                 return result
-    return HOST[name](input, size, axis, output, mode, cval, origin)
+    return by_host(name, num_threads)(input, size, axis, output, mode, cval, origin)
 
 
 def _extents(
@@ -78,7 +78,7 @@ def _over(
             result = _extrema.filtered(image, extents, target, name.startswith("minimum"), num_threads)
             if result is not None:
                 return result
-    return HOST[name](input, size, footprint, output, mode, cval, origin, axes=axes)
+    return by_host(name, num_threads)(input, size, footprint, output, mode, cval, origin, axes=axes)
 
 
 def maximum_filter1d(
@@ -155,6 +155,7 @@ def maximum_filter(
            [1, 1, 0],
            [0, 0, 2]])
     """
+    size, mode, origin, axes = kept(size, mode, origin, axes)
     return _over("maximum_filter", input, size, footprint, output, mode, cval, origin, axes, num_threads)
 
 
@@ -182,4 +183,5 @@ def minimum_filter(
            [3, 3, 4],
            [4, 4, 2]])
     """
+    size, mode, origin, axes = kept(size, mode, origin, axes)
     return _over("minimum_filter", input, size, footprint, output, mode, cval, origin, axes, num_threads)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv.compat.ndimage import _uniform
 from fastconv.compat.ndimage._arguments import axis_of, border_of, image_of, reach_of, target_of
-from fastconv.compat.ndimage._host import HOST
+from fastconv.compat.ndimage._host import by_host
 from fastconv.compat.ndimage._kernels import gaussian_weights
 from fastconv.compat.ndimage._passes import Pass, filtered
 
@@ -69,7 +69,7 @@ def correlate1d(
         step, target = pass_of(image, weights, axis, mode, cval, origin), target_of(output, image)
         if step is not None and target is not None:
             return filtered(image, [step], target, num_threads)
-    return HOST["correlate1d"](input, weights, axis, output, mode, cval, origin)
+    return by_host("correlate1d", num_threads)(input, weights, axis, output, mode, cval, origin)
 
 
 def convolve1d(
@@ -103,7 +103,7 @@ def convolve1d(
         step, target = pass_of(image, taps[::-1], axis, mode, cval, turned), target_of(output, image)
         if step is not None and target is not None:
             return filtered(image, [step], target, num_threads)
-    return HOST["convolve1d"](input, weights, axis, output, mode, cval, origin)
+    return by_host("convolve1d", num_threads)(input, weights, axis, output, mode, cval, origin)
 
 
 def gaussian_filter1d(
@@ -134,7 +134,9 @@ def gaussian_filter1d(
         target = target_of(output, image)
         if step is not None and target is not None:
             return filtered(image, [step], target, num_threads)
-    return HOST["gaussian_filter1d"](input, sigma, axis, order, output, mode, cval, truncate, radius=radius)
+    return by_host("gaussian_filter1d", num_threads)(
+        input, sigma, axis, order, output, mode, cval, truncate, radius=radius
+    )
 
 
 def uniform_filter1d(
@@ -167,4 +169,4 @@ def uniform_filter1d(
             result = _uniform.filtered(image, steps, target, num_threads)
             if result is not None:
                 return result
-    return HOST["uniform_filter1d"](input, size, axis, output, mode, cval, origin)
+    return by_host("uniform_filter1d", num_threads)(input, size, axis, output, mode, cval, origin)

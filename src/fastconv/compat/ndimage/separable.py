@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat.ndimage import _uniform, _windows
-from fastconv.compat.ndimage._arguments import Target, axes_of, axis_of, border_of, each, image_of, target_of
-from fastconv.compat.ndimage._host import HOST
+from fastconv.compat.ndimage._arguments import Target, axes_of, axis_of, border_of, each, image_of, kept, target_of
+from fastconv.compat.ndimage._host import by_host
 from fastconv.compat.ndimage._passes import Pass, filtered
 from fastconv.compat.ndimage.lines import gaussian_pass, pass_of
 
@@ -49,13 +49,16 @@ def gaussian_filter(
            [0.084, 0.619, 0.084],
            [0.011, 0.084, 0.011]])
     """
+    sigma, order, mode, radius, axes = kept(sigma, order, mode, radius, axes)
     image = image_of(input)
     if image is not None:
         target = target_of(output, image)
         steps = _gaussian_passes(image, sigma, order, mode, cval, truncate, radius, axes)
         if target is not None and steps:
             return filtered(image, steps, target, num_threads)
-    return HOST["gaussian_filter"](input, sigma, order, output, mode, cval, truncate, radius=radius, axes=axes)
+    return by_host("gaussian_filter", num_threads)(
+        input, sigma, order, output, mode, cval, truncate, radius=radius, axes=axes
+    )
 
 
 def _gaussian_passes(
@@ -103,6 +106,7 @@ def uniform_filter(
     array([[1. , 1.5],
            [2. , 4. ]])
     """
+    size, mode, origin, axes = kept(size, mode, origin, axes)
     image = image_of(input)
     if image is not None:
         target, places = target_of(output, image), axes_of(axes, image.ndim)
@@ -111,7 +115,7 @@ def uniform_filter(
             result = _uniform.filtered(image, steps, target, num_threads) if steps else None
             if result is not None:
                 return result
-    return HOST["uniform_filter"](input, size, output, mode, cval, origin, axes=axes)
+    return by_host("uniform_filter", num_threads)(input, size, output, mode, cval, origin, axes=axes)
 
 
 def _uniform_passes(
@@ -177,8 +181,9 @@ def sobel(
     array([[ 0, 36, 36],
            [ 0, 36, 36]])
     """
+    (mode,) = kept(mode)
     result = _gradient(input, axis, output, mode, cval, [1, 2, 1], num_threads)
-    return HOST["sobel"](input, axis, output, mode, cval) if result is None else result
+    return by_host("sobel", num_threads)(input, axis, output, mode, cval) if result is None else result
 
 
 def prewitt(
@@ -204,8 +209,9 @@ def prewitt(
     array([[ 0, 27, 27],
            [ 0, 27, 27]])
     """
+    (mode,) = kept(mode)
     result = _gradient(input, axis, output, mode, cval, [1, 1, 1], num_threads)
-    return HOST["prewitt"](input, axis, output, mode, cval) if result is None else result
+    return by_host("prewitt", num_threads)(input, axis, output, mode, cval) if result is None else result
 
 
 def _laplacian(input: Any, output: Any, mode: Any, cval: Any, axes: Any, num_threads: int | None) -> np.ndarray | None:
@@ -252,8 +258,9 @@ def laplace(
     array([[ 0,  9, -9],
            [ 0,  9, -9]])
     """
+    mode, axes = kept(mode, axes)
     result = _laplacian(input, output, mode, cval, axes, num_threads)
-    return HOST["laplace"](input, output, mode, cval, axes=axes) if result is None else result
+    return by_host("laplace", num_threads)(input, output, mode, cval, axes=axes) if result is None else result
 
 
 def _derivatives(
@@ -298,6 +305,7 @@ def gaussian_laplace(
     >>> gaussian_laplace([0.0, 0.0, 1.0, 0.0, 0.0], 1.0).round(2)
     array([ 0.2,  0. , -0.4,  0. ,  0.2])
     """
+    sigma, mode, axes = kept(sigma, mode, axes)
     image = image_of(input)
     places = None if image is None else axes_of(axes, image.ndim)
     if image is not None and places:
@@ -311,7 +319,7 @@ def gaussian_laplace(
                 for other in found[1:]:
                     found[0] += other
                 return target.deliver(found[0])
-    return HOST["gaussian_laplace"](input, sigma, output, mode, cval, axes=axes, **kwargs)
+    return by_host("gaussian_laplace", num_threads)(input, sigma, output, mode, cval, axes=axes, **kwargs)
 
 
 def gaussian_gradient_magnitude(
@@ -336,6 +344,7 @@ def gaussian_gradient_magnitude(
     >>> gaussian_gradient_magnitude([0.0, 0.0, 1.0, 0.0, 0.0], 1.0).round(2)
     array([0.09, 0.24, 0.  , 0.24, 0.09])
     """
+    sigma, mode, axes = kept(sigma, mode, axes)
     image = image_of(input)
     places = None if image is None else axes_of(axes, image.ndim)
     if image is not None and places:
@@ -348,4 +357,4 @@ def gaussian_gradient_magnitude(
             for other in found[1:]:
                 total += np.square(other, out=other)
             return target.deliver(np.sqrt(total, out=total))
-    return HOST["gaussian_gradient_magnitude"](input, sigma, output, mode, cval, axes=axes, **kwargs)
+    return by_host("gaussian_gradient_magnitude", num_threads)(input, sigma, output, mode, cval, axes=axes, **kwargs)

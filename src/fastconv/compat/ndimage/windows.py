@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.compat.ndimage import _windows
-from fastconv.compat.ndimage._arguments import axes_of, border_of, each, image_of, reach_of, target_of
-from fastconv.compat.ndimage._host import HOST
+from fastconv.compat.ndimage._arguments import axes_of, border_of, each, image_of, kept, reach_of, target_of
+from fastconv.compat.ndimage._host import by_host
 
 __all__ = ["convolve", "correlate"]
 
@@ -74,8 +74,13 @@ def correlate(
     >>> correlate([1, 2, 3, 4], [1, 10], mode="constant")
     array([10, 21, 32, 43])
     """
+    origin, axes = kept(origin, axes)
     result = _filtered(input, weights, output, mode, cval, origin, axes, False, num_threads)
-    return HOST["correlate"](input, weights, output, mode, cval, origin, axes=axes) if result is None else result
+    return (
+        by_host("correlate", num_threads)(input, weights, output, mode, cval, origin, axes=axes)
+        if result is None
+        else result
+    )
 
 
 def convolve(
@@ -100,5 +105,10 @@ def convolve(
     >>> convolve([1, 2, 3, 4], [1, 10], mode="constant")
     array([12, 23, 34, 40])
     """
+    origin, axes = kept(origin, axes)
     result = _filtered(input, weights, output, mode, cval, origin, axes, True, num_threads)
-    return HOST["convolve"](input, weights, output, mode, cval, origin, axes=axes) if result is None else result
+    return (
+        by_host("convolve", num_threads)(input, weights, output, mode, cval, origin, axes=axes)
+        if result is None
+        else result
+    )

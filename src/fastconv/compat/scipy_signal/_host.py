@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import get_num_threads
+from fastconv.functional._arrays import thread_count
 
 try:
     from scipy import fft
@@ -28,7 +29,7 @@ host_correlation_lags = host.correlation_lags
 
 def workers(num_threads: int | None) -> Any:
     """Return a context in which SciPy's transforms use so many threads."""
-    return fft.set_workers(get_num_threads() if num_threads is None else num_threads)
+    return fft.set_workers(thread_count(num_threads) or get_num_threads())
 
 
 def foreign(*arrays: Any) -> bool:

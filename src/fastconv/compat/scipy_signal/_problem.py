@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv.compat import _broadcast
 from fastconv.compat._broadcast import Window, window
+from fastconv.compat._casting import convolve_as
 from fastconv.compat._complex import by_parts
 from fastconv.compat._exact import exactly
 
-__all__ = ["MODES", "Problem", "canonical_axes", "compute", "integral", "problem_of", "sums"]
+__all__ = ["MODES", "Problem", "canonical_axes", "compute", "integral", "numeric", "problem_of", "sums"]
 
 MODES = ("full", "same", "valid")
 FLOATS = frozenset("fd")
@@ -55,7 +55,7 @@ def _order(mode: str, x: np.ndarray, kernel: np.ndarray, axes: list[int]) -> boo
 def problem_of(first: np.ndarray, second: np.ndarray, mode: Any, axes: Any) -> Problem | None:
     """Return the problem of convolving along `axes`, all of them by default."""
     ndim = first.ndim
-    if not isinstance(mode, str) or mode not in MODES or ndim != second.ndim or ndim == 0:
+    if not isinstance(mode, str) or mode not in MODES or ndim != second.ndim or ndim == 0 or not numeric(first, second):
         return None
     listed = canonical_axes(axes, ndim)
     if listed is None or first.size == 0 or second.size == 0:
@@ -78,6 +78,11 @@ def problem_of(first: np.ndarray, second: np.ndarray, mode: Any, axes: Any) -> P
     return Problem(x, kernel, tuple(convolved), windows, tuple(crop), np.result_type(first, second))
 
 
+def numeric(*arrays: np.ndarray) -> bool:
+    """Whether all arrays hold numbers or booleans, which NumPy promotes to each other."""
+    return all(array.dtype.kind in "biufc" for array in arrays)
+
+
 def integral(*arrays: np.ndarray) -> bool:
     """Whether all arrays hold integers; booleans are none."""
     return all(array.dtype.kind in "iu" for array in arrays)
@@ -93,23 +98,21 @@ def sums(problem: Problem) -> int:
 
 def compute(problem: Problem, dtype: np.dtype, accuracy: str, num_threads: int | None) -> np.ndarray | None:
     """Return the result in the type `dtype`; None for a type, or integers too large, that SciPy has to see to."""
-    ndim = problem.x.ndim
-    if not problem.axes:
-        return np.multiply(problem.x, problem.kernel)[problem.crop]
+    x, kernel, axes, windows = problem.x, problem.kernel, problem.axes, problem.windows
+    if not axes:
+        return np.multiply(x, kernel)[problem.crop]
 
-    def real(x: np.ndarray, kernel: np.ndarray, exact: bool = False) -> np.ndarray:
-        extra = x.ndim - ndim
+    def real(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        extra = image.ndim - x.ndim
         return _broadcast.convolve(
-            x, kernel, [axis + extra for axis in problem.axes], problem.windows,
-            accuracy="strict" if exact else accuracy, num_threads=num_threads,
-        )  # fmt: skip
+            image, weights, [axis + extra for axis in axes], windows, accuracy=accuracy, num_threads=num_threads
+        )
 
     y: np.ndarray | None = None
     if dtype.char in FLOATS:
-        y = real(problem.x.astype(dtype, copy=False), problem.kernel.astype(dtype, copy=False))
+        y = convolve_as(dtype, x, kernel, axes, windows, accuracy=accuracy, num_threads=num_threads)
     elif dtype.char in COMPLEX:
-        y = by_parts(problem.x, problem.kernel, dtype, real)
-    elif integral(problem.x, problem.kernel) and dtype.kind in "iu":
-        summed: Callable[..., np.ndarray] = lambda x, kernel: real(x, kernel, exact=True)  # noqa: E731
-        y = exactly((problem.x, problem.kernel), sums(problem), dtype, summed)
+        y = by_parts(x, kernel, dtype, real)
+    elif integral(x, kernel) and dtype.kind in "iu":
+        y = exactly(x, kernel, axes, windows, sums(problem), dtype, num_threads=num_threads)
     return y if y is None else np.ascontiguousarray(y[problem.crop])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import timeit
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,9 @@ def convolve(
     """
     if _host.foreign(in1, in2):
         _host.no_axes(axes)
-        return _host.host_convolve(in1, in2, mode, method)
+        with _host.workers(num_threads):
+            return _host.host_convolve(in1, in2, mode, method)
+    axes = list(axes) if isinstance(axes, Iterator) else axes
     first, second = np.asarray(in1), np.asarray(in2)
     result = _convolve(first, second, mode, method, axes, num_threads)
     if result is not None:
@@ -151,7 +154,9 @@ def correlate(
     """
     if _host.foreign(in1, in2):
         _host.no_axes(axes)
-        return _host.host_correlate(in1, in2, mode, method)
+        with _host.workers(num_threads):
+            return _host.host_correlate(in1, in2, mode, method)
+    axes = list(axes) if isinstance(axes, Iterator) else axes
     first, second = np.asarray(in1), np.asarray(in2)
     if first.ndim == second.ndim and axes is None and second.dtype.kind in "iufc":
         reversed_second = np.flip(second).conj()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastconv.compat import _broadcast
 from fastconv.compat._broadcast import Window
+from fastconv.compat._casting import convolve_as
 from fastconv.compat._complex import by_parts
 from fastconv.compat._exact import exactly
 from fastconv.compat.scipy_signal import _host
-from fastconv.compat.scipy_signal._problem import COMPLEX, FLOATS, MODES, integral
+from fastconv.compat.scipy_signal._problem import COMPLEX, FLOATS, MODES, integral, numeric
+from fastconv.functional._arrays import thread_count
 
 __all__ = ["convolve2d", "correlate2d"]
 
@@ -53,7 +54,7 @@ def _filtered(
     known = isinstance(mode, str) and mode in MODES and isinstance(boundary, str) and boundary in _BORDERS
     if not known or not in1.ndim == in2.ndim == 2 or not in1.size or not in2.size:
         return None
-    if in1.size * in2.size < _LEAST_PRODUCTS:
+    if in1.size * in2.size < _LEAST_PRODUCTS or not numeric(in1, in2):
         return None
     swapped = mode == "valid" and not all(n >= k for n, k in zip(in1.shape, in2.shape, strict=True))
     if swapped and not all(n <= k for n, k in zip(in1.shape, in2.shape, strict=True)):
@@ -77,22 +78,28 @@ def _typed(
 ) -> np.ndarray | None:  # fmt: skip
     """Return the result in its type; None for types and fill values that are SciPy's."""
 
-    def real(border: str | float, accuracy: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return lambda image, weight: _broadcast.convolve(
-            image, weight, (image.ndim - 2, image.ndim - 1), windows, border=border, accuracy=accuracy,
-            num_threads=num_threads,
-        )  # fmt: skip
-
     if name == "fill" and isinstance(value, complex):
         return None
     border = ("zeros" if value == 0 else float(value.real)) if name == "fill" else name
+
+    def real(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return _broadcast.convolve(
+            image, weights, (image.ndim - 2, image.ndim - 1), windows, border=border, accuracy="strict",
+            num_threads=num_threads,
+        )  # fmt: skip
+
     if result.char in FLOATS:
-        return real(border, "strict")(x.astype(result, copy=False), kernel.astype(result, copy=False))
+        return convolve_as(
+            result, x, kernel, (0, 1), windows, border=border, accuracy="strict", num_threads=num_threads
+        )  # fmt: skip
     if result.char in COMPLEX:
-        return None if isinstance(border, float) else by_parts(x, kernel, result, real(border, "strict"))
+        return None if isinstance(border, float) else by_parts(x, kernel, result, real)
     if not integral(x, kernel) or (isinstance(border, float) and value != np.asarray(value).astype(x.dtype)):
         return None
-    return exactly((x, kernel), kernel.size, result, real(border, "strict"), [abs(int(value.real))])
+    return exactly(
+        x, kernel, (0, 1), windows, kernel.size, result, border=border, largest=abs(int(value.real)),
+        num_threads=num_threads,
+    )  # fmt: skip
 
 
 def convolve2d(
@@ -130,6 +137,7 @@ def convolve2d(
         result = _filtered(in1, in2, mode, boundary, fillvalue, True, num_threads)
         if result is not None:
             return result
+    thread_count(num_threads)
     return _host.host_convolve2d(in1, in2, mode, boundary, fillvalue)
 
 
@@ -167,4 +175,5 @@ def correlate2d(
         result = _filtered(in1, in2, mode, boundary, fillvalue, False, num_threads)
         if result is not None:
             return result
+    thread_count(num_threads)
     return _host.host_correlate2d(in1, in2, mode, boundary, fillvalue)

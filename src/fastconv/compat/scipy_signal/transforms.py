@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ def _transformed(*arrays: np.ndarray) -> np.dtype:
 
 
 def _convolve(in1: Any, in2: Any, mode: Any, axes: Any, num_threads: int | None, host: Callable[..., Any]) -> Any:
+    axes = list(axes) if isinstance(axes, Iterator) else axes
     if not _host.foreign(in1, in2):
         in1, in2 = np.asarray(in1), np.asarray(in2)
         problem = problem_of(in1, in2, mode, axes)
