@@ -288,3 +288,31 @@ def test_bits_do_not_depend_on_threads():
         arguments = CALLS[name][0]
         one, two = (getattr(ours, name)(image, *arguments, num_threads=threads) for threads in (1, 2))
         assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("order", range(5))
+def test_weights_of_gaussians_have_scipys_bits(order):
+    impulse = np.zeros(101)
+    impulse[50] = 1
+    for sigma in (0.3, 0.7, 1.0, 1.9, 3.3, 8.0):
+        options = {"order": order, "mode": "constant"}
+        expected = ndimage.gaussian_filter1d(impulse, sigma, **options)
+        np.testing.assert_array_equal(ours.gaussian_filter1d(impulse, sigma, **options), expected)
+
+
+LARGE = [
+    ("gaussian_filter", (5,), {"mode": "constant", "cval": 1e39}),
+    ("gaussian_filter1d", (12,), {"mode": "constant", "cval": 1e39}),
+    ("maximum_filter", (3,), {"mode": "constant", "cval": 1e300}),
+    ("minimum_filter", (3,), {"mode": "constant", "cval": -1e300}),
+    ("correlate", (np.arange(1.0, 10).reshape(3, 3),), {"mode": "constant", "cval": 1e300}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize(("name", "arguments", "options"), LARGE)
+@pytest.mark.filterwarnings("error")
+def test_borders_beyond_the_type_are_infinite_without_a_word(name, arguments, options, dtype):
+    x = np.random.default_rng(0).random((90, 90)).astype(dtype)
+    expected = getattr(ndimage, name)(x, *arguments, **options)
+    np.testing.assert_allclose(getattr(ours, name)(x, *arguments, **options), expected, rtol=1e-5)

@@ -57,3 +57,14 @@ def test_what_is_not_finite_stays_under_its_windows():
 def test_bits_do_not_depend_on_threads():
     a, v = np.random.default_rng(0).standard_normal((2, 4000), dtype=np.float32)
     assert ours.convolve(a, v, num_threads=1).tobytes() == ours.convolve(a, v, num_threads=2).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_kernel_that_is_not_finite_reaches_no_further_than_numpys(mode, value):
+    draw = np.random.default_rng(2)
+    a, v = draw.standard_normal(1500), draw.standard_normal(100)
+    v[33] = value
+    for name in ("convolve", "correlate"):
+        expected = getattr(np, name)(a, v, mode)
+        np.testing.assert_allclose(getattr(ours, name)(a, v, mode), expected, rtol=1e-10, atol=1e-10)

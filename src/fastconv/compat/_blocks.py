@@ -66,6 +66,9 @@ class Room:
 def with_border(x: np.ndarray, axis: int, start: int, stop: int, border: str | float, out: np.ndarray) -> np.ndarray:
     """Write the elements from `start` to `stop` along an axis to `out`, in its type; both may lie beyond the array.
 
+    Some of them lie in the array. A border is a number, or named as `conv2d` names it; what is too large for the type
+    becomes infinite.
+
     Examples
     --------
     >>> with_border(np.arange(4), 0, -2, 5, "symmetric", np.empty(7))
@@ -77,15 +80,16 @@ def with_border(x: np.ndarray, axis: int, start: int, stop: int, border: str | f
     def part(array: np.ndarray, first: int, last: int) -> np.ndarray:
         return array[(slice(None),) * axis + (slice(first, last),)]
 
-    part(out, inner[0] - start, inner[1] - start)[...] = part(x, *inner)
-    for first, last in ((start, min(stop, 0)), (max(start, n), stop)):
-        if first >= last:
-            continue
-        target = part(out, first - start, last - start)
-        if not isinstance(border, str) or border == "zeros":
-            target[...] = 0 if isinstance(border, str) else border
-        else:
-            target[...] = np.take(x, _PLACES[border](np.arange(first, last), n), axis)
+    with np.errstate(over="ignore", invalid="ignore"):
+        part(out, inner[0] - start, inner[1] - start)[...] = part(x, *inner)
+        for first, last in ((start, min(stop, 0)), (max(start, n), stop)):
+            if first >= last:
+                continue
+            target = part(out, first - start, last - start)
+            if not isinstance(border, str) or border == "zeros":
+                target[...] = 0 if isinstance(border, str) else border
+            else:
+                target[...] = np.take(x, _PLACES[border](np.arange(first, last), n), axis)
     return out
 
 

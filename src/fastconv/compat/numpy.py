@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.compat._broadcast import window
+from fastconv.compat._broadcast import finite, window
 from fastconv.compat._casting import convolve_as
 from fastconv.functional._arrays import thread_count
 
@@ -18,8 +18,10 @@ _host_correlate = np.correlate
 _LEAST_PRODUCTS = 30_000
 
 
-def _signals(a: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
+def _signals(a: Any, v: Any, mode: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Return two signals that are convolved in a float type and worth the engine, None for what is NumPy's."""
+    if not isinstance(mode, str) or mode not in ("full", "same", "valid"):
+        return None
     if type(a) is not np.ndarray or type(v) is not np.ndarray or not a.ndim == v.ndim == 1:
         return None
     if a.size * v.size < _LEAST_PRODUCTS or a.dtype.kind not in "iuf" or v.dtype.kind not in "iuf":
@@ -27,7 +29,8 @@ def _signals(a: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
     dtype = np.result_type(a, v)
     if dtype.char not in "fd":
         return None
-    return a, v
+    # Beyond the longer signal the engine has zeros, which NumPy's sums leave out: they must not meet a NaN or infinity.
+    return (a, v) if mode == "valid" or finite(min(a, v, key=len)) else None
 
 
 def _convolved(x: np.ndarray, kernel: np.ndarray, mode: str, num_threads: int | None) -> np.ndarray:
@@ -57,7 +60,7 @@ def convolve(a: Any, v: Any, mode: Any = "full", *, num_threads: int | None = No
     >>> convolve([1, 2, 3], [0, 1, 0.5], "same")
     array([1. , 2.5, 4. ])
     """
-    found = _signals(a, v) if isinstance(mode, str) and mode in ("full", "same", "valid") else None
+    found = _signals(a, v, mode)
     thread_count(num_threads)
     if found is None:
         return _host_convolve(a, v, mode)
@@ -84,7 +87,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid", *, num_threads: int | None = 
     >>> correlate([1, 2, 3], [0, 1, 0.5], "full")
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    found = _signals(a, v) if isinstance(mode, str) and mode in ("full", "same", "valid") else None
+    found = _signals(a, v, mode)
     thread_count(num_threads)
     if found is None:
         return _host_correlate(a, v, mode)

@@ -76,8 +76,9 @@ def filtered(
             return None
         if minimum:
             np.negative(y, out=y)
-        if y is not x and not np.may_share_memory(y, out):
-            out[index] = y
+        if not np.may_share_memory(y, out):
+            with np.errstate(over="ignore", invalid="ignore"):
+                out[index] = y
     return target.deliver(out)
 
 

@@ -17,7 +17,7 @@ _MOST_DIFFUSED = 256
 def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     """Samples of a Gaussian whose sum is 1, or of its derivative of some order, to be convolved with.
 
-    A derivative is the bell times a Hermite polynomial of x / sigma.
+    A derivative is the bell times a polynomial of x.
 
     Examples
     --------
@@ -33,11 +33,15 @@ def _samples(sigma: float, order: int, radius: int) -> np.ndarray:
     bell /= bell.sum()
     if order == 0:
         return bell
-    scaled = x / sigma
-    before, polynomial = np.zeros_like(scaled), np.ones_like(scaled)
-    for degree in range(order):
-        before, polynomial = polynomial, scaled * polynomial - degree * before
-    return (-1.0 / sigma) ** order * polynomial * bell
+    # The bell's derivative is the bell times -x / sigma^2, so (q bell)' = (q' - q x / sigma^2) bell: a matrix takes the
+    # coefficients of a polynomial q to those of the next. Products of matrices, as SciPy has them, for its bits.
+    powers = np.arange(order + 1)
+    step = np.diag(powers[1:], 1) + np.diag(np.full(order, 1 / -(sigma * sigma)), -1)
+    coefficients = np.zeros(order + 1)
+    coefficients[0] = 1
+    for _ in range(order):
+        coefficients = step.dot(coefficients)
+    return (x[:, None] ** powers).dot(coefficients) * bell
 
 
 _remembered = functools.lru_cache(maxsize=128)(_samples)

@@ -39,10 +39,12 @@ class Pass(NamedTuple):
 
 
 def _in_single(shape: tuple[int, ...], source: np.dtype, step: Pass, stored: np.dtype) -> bool:
+    if not source.char == stored.char == "f" or len(step.weights) <= _EXACT_TAPS or not narrow(step.weights):
+        return False
+    if not isinstance(step.border, str) and abs(step.border) > float(np.finfo(np.float32).max):
+        return False
     after = math.prod(shape[step.axis + 1 :])
-    return source.char == stored.char == "f" and len(step.weights) > _EXACT_TAPS and narrow(step.weights) and (
-        after == 1 or after >= _LEAST_NEIGHBOURS
-    )  # fmt: skip
+    return after == 1 or after >= _LEAST_NEIGHBOURS
 
 
 def _single(

@@ -99,6 +99,9 @@ def sums(problem: Problem) -> int:
 def compute(problem: Problem, dtype: np.dtype, accuracy: str, num_threads: int | None) -> np.ndarray | None:
     """Return the result in the type `dtype`; None for a type, or integers too large, that SciPy has to see to."""
     x, kernel, axes, windows = problem.x, problem.kernel, problem.axes, problem.windows
+    whole = integral(x, kernel) and dtype.kind in "iu"
+    if not whole and dtype.char not in FLOATS | COMPLEX:
+        return None
     if not axes:
         return np.multiply(x, kernel)[problem.crop]
 
@@ -108,11 +111,11 @@ def compute(problem: Problem, dtype: np.dtype, accuracy: str, num_threads: int |
             image, weights, [axis + extra for axis in axes], windows, accuracy=accuracy, num_threads=num_threads
         )
 
-    y: np.ndarray | None = None
-    if dtype.char in FLOATS:
-        y = convolve_as(dtype, x, kernel, axes, windows, accuracy=accuracy, num_threads=num_threads)
-    elif dtype.char in COMPLEX:
-        y = by_parts(x, kernel, dtype, real)
-    elif integral(x, kernel) and dtype.kind in "iu":
+    y: np.ndarray | None
+    if whole:
         y = exactly(x, kernel, axes, windows, sums(problem), dtype, num_threads=num_threads)
+    elif dtype.char in FLOATS:
+        y = convolve_as(dtype, x, kernel, axes, windows, accuracy=accuracy, num_threads=num_threads)
+    else:
+        y = by_parts(x, kernel, dtype, real)
     return y if y is None else np.ascontiguousarray(y[problem.crop])

@@ -72,6 +72,8 @@ def _convolve(
         return None
     if method != "direct" and transform_wins(problem):
         return None
+    if method == "direct" and mode != "valid" and len(problem.axes) == 1 and not finite(problem.kernel):
+        return None  # the engine's zeros beyond the signal would meet what is not finite
     result = compute(problem, problem.result, _ACCURACY[method], num_threads)
     if result is not None and method == "fft" and result.dtype.kind in "fc" and not finite(result):
         warnings.warn(_NOT_FINITE, RuntimeWarning, stacklevel=3)
