@@ -54,7 +54,7 @@ def _byte_type(name: str, value: Any) -> np.dtype:
     """int8 or uint8, whatever names it."""
     kind = _dtype(value)
     if kind is None or kind not in _BYTES:
-        raise TypeError(f"{name} (={kind or repr(value)}) must be int8 or uint8")
+        raise TypeError(f"{name} (={repr(value) if kind is None else kind}) must be int8 or uint8")
     return kind
 
 
@@ -262,7 +262,7 @@ def _prepared(
         raise ValueError(f"weight of shape {weight.shape} has {weight.ndim} axes: it takes 3, 4 or 5")
     if scale is None:
         if y_dtype is not None and _dtype(y_dtype) != np.int32:
-            shown = _dtype(y_dtype) or repr(y_dtype)
+            shown = repr(y_dtype) if _dtype(y_dtype) is None else _dtype(y_dtype)
             raise ValueError(f"y_dtype (={shown}) needs a scale: without one the sums are int32")
         if zeros[2] is not None:
             raise ValueError(f"y_zero_point (={zeros[2]}) needs a scale: without one the sums are int32")

@@ -37,7 +37,7 @@ class CallRecord:
     x_shape, weight_shape, y_shape : tuple of int
         In the axis orders of the call; pools have no weight. In backward passes they are the shapes of the forward.
     dtype, layout, isa, algorithm : str
-        Pools have one algorithm.
+        Pools have one algorithm, and so have convolutions of integers.
     prepared : bool
     threads : int
         As many as the engine asked for; pools may take fewer.
