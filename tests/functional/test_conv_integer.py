@@ -1,4 +1,4 @@
-"""conv_integer against loops in float64, which hold every sum: dimensions, layouts, types, zero points, scales."""
+"""conv_integer against the specification's loops: dimensions, layouts, types, zero points, scales; and its errors."""
 
 from __future__ import annotations
 
@@ -31,12 +31,6 @@ def integers(rng, kind, shape):
     return rng.integers(limits.min, limits.max + 1, shape).astype(kind)
 
 
-def exact(x, weight, x_zero, weight_zero, **options):
-    """The sums, as int64."""
-    zeros = np.asarray(weight_zero, float).reshape(-1, *(1,) * (weight.ndim - 1))
-    return reference.conv(x.astype(float) - x_zero, weight - zeros, **options).astype(np.int64)
-
-
 @pytest.fixture(params=ISAS)
 def isa(request):
     before = _engine.isa()
@@ -53,28 +47,28 @@ def test_against_loops(isa, name):
         x, weight = integers(rng, x_kind, (2, *x_shape)), integers(rng, w_kind, w_shape)
         x_zero, weight_zero = int(integers(rng, x_kind, ())), integers(rng, w_kind, w_shape[:1])
         bias = rng.integers(-5000, 5000, w_shape[0]).astype(np.int32)
-        sums = exact(x, weight, x_zero, weight_zero, bias=bias.astype(float), **options)
         zeros = {"x_zero_point": x_zero, "weight_zero_point": weight_zero}
+        sums = reference.conv_integer(x, weight, bias, **options, **zeros)
         found = fastconv.conv_integer(x, weight, bias, **options, **zeros)
         assert found.dtype == np.int32
         np.testing.assert_array_equal(found, sums)
         scale = rng.random(w_shape[0]) * 1e-2
-        rounded = np.rint(sums * scale.reshape(-1, *(1,) * (x.ndim - 2)))
         for y_kind in (np.uint8, np.int8):
-            limits, y_zero = np.iinfo(y_kind), int(integers(rng, y_kind, ()))
+            y_zero = int(integers(rng, y_kind, ()))
+            expected = reference.requantize(sums, scale, y_zero, y_kind)
             again = {**options, **zeros, "scale": scale, "y_zero_point": y_zero, "y_dtype": y_kind}
             prepared = fastconv.prepare_conv_integer(x.shape, weight, bias, x_dtype=x_kind, **again)
             for threads in (1, 2, 3):
                 y = prepared(x, num_threads=threads)
                 assert y.dtype == y_kind
-                np.testing.assert_array_equal(y, np.clip(rounded + y_zero, limits.min, limits.max))
+                np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("out", [False, True])
 def test_layouts_and_views(out):
     rng = np.random.default_rng(0)
     x, weight = integers(rng, np.uint8, (2, 6, 9, 8)), integers(rng, np.int8, (10, 6, 3, 3))
-    expected = exact(x, weight, 0, 0)
+    expected = reference.conv_integer(x, weight)
     last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
     given = np.empty((2, 7, 6, 10), np.int32) if out else None
     y = fastconv.conv_integer(last, weight.transpose(2, 3, 1, 0), layout="NHWC", weight_layout="HWIO", out=given)
@@ -94,6 +88,7 @@ def test_sums_wrap():
     x, weight = np.full((1, 1, 2), 255, np.uint8), np.full((1, 1, 2), -128, np.int8)
     bias = np.array([-(2**31)], np.int32)
     assert fastconv.conv_integer(x, weight, bias).item() == 2**31 - 2 * 255 * 128
+    assert reference.conv_integer(x, weight, bias).item() == 2**31 - 2 * 255 * 128
 
 
 def test_halves_go_to_even():
@@ -109,7 +104,19 @@ BAD = [
     (TypeError, "bias has dtype float64", (X, W, np.zeros(6)), {}),
     (ValueError, r"bias of shape \(5,\)", (X, W, np.zeros(5, np.int32)), {}),
     (ValueError, r"x_zero_point \(=256\).*0 to 255", (X, W), {"x_zero_point": 256}),
-    (TypeError, "x_zero_point has dtype float64", (X, W), {"x_zero_point": 0.5}),
+    (ValueError, r"x_zero_point \(=10{30}\).*0 to 255", (X, W), {"x_zero_point": 10**30}),
+    (TypeError, r"x_zero_point \(=0.5\).*float64", (X, W), {"x_zero_point": 0.5}),
+    (TypeError, r"x_zero_point \(='q'\)", (X, W), {"x_zero_point": "q"}),
+    (TypeError, r"x_zero_point \(=True\).*bool", (X, W), {"x_zero_point": True}),
+    (TypeError, r"scale \(='a'\)", (X, W), {"scale": "a"}),
+    (ValueError, r"scale \(=nan\) must be finite", (X, W), {"scale": np.nan}),
+    (ValueError, r"scale \(=\[1.0.*inf\]\) must be finite", (X, W), {"scale": [1.0] * 5 + [np.inf]}),
+    (TypeError, r"y_dtype \(='foo'\) must be int8 or uint8", (X, W), {"scale": 1.0, "y_dtype": "foo"}),
+    (ValueError, r"x \(list\) is no array", ([[1], [2, 3]], W), {}),
+    (TypeError, "x has dtype object .from NoneType.: give", (None, W), {}),
+    (TypeError, r"cast it with x.astype\(np.uint8\)", (X.astype(int) + 200, W), {}),
+    (TypeError, "its values do not fit", (X + 0.5, W), {}),
+    (ValueError, r"y_dtype \(='foo'\) needs a scale", (X, W), {"y_dtype": "foo"}),
     (ValueError, r"weight_zero_point has shape \(4,\)", (X, W), {"weight_zero_point": np.zeros(4, int)}),
     (ValueError, "y_zero_point.*needs a scale", (X, W), {"y_zero_point": 3}),
     (ValueError, "y_dtype.*needs a scale", (X, W), {"y_dtype": np.int8}),
@@ -139,7 +146,37 @@ def test_prepared_keeps_to_its_kind():
         operation(X[:, :, 1:])
     with pytest.raises(TypeError, match="x has dtype int8"):
         operation(X.astype(np.int8))
-    with pytest.raises(TypeError, match="x_dtype"):
-        fastconv.prepare_conv_integer(X.shape, W, x_dtype=float)
+    with pytest.raises(ValueError, match=r"x has shape \(\)"):
+        operation(np.uint8(3))
+    for x_dtype, shown in ((float, "float64"), ("zz", "'zz'"), (None, "None")):
+        with pytest.raises(TypeError, match=rf"x_dtype \(={shown}\) must be int8 or uint8"):
+            fastconv.prepare_conv_integer(X.shape, W, x_dtype=x_dtype)
+    with pytest.raises(ValueError, match=r"x_shape\[1\] \(=-5\)"):
+        fastconv.prepare_conv_integer((1, -5, 5, 5), W)
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(operation)
+
+
+def test_out_may_not_overlap_x():
+    weight = np.ones((4, 4, 1, 1), np.int8)
+    wide = np.ones((1, 4, 5, 10), np.uint8)
+    view = wide[..., ::2]
+    operation = fastconv.prepare_conv_integer(view.shape, weight, scale=1.0)
+    for call in (operation, lambda x, out: fastconv.conv_integer(x, weight, scale=1.0, out=out)):
+        with pytest.raises(ValueError, match="out overlaps x"):
+            call(view, out=view)
+    assert (wide == 1).all()
+    assert (operation(view, out=wide[..., 1::2]) == 4).all() and (view == 1).all()
+
+
+def test_profile_shows_it():
+    operation = fastconv.prepare_conv_integer(X.shape, W)
+    with fastconv.profile() as seen:
+        operation(X, num_threads=1)
+        fastconv.conv_integer(X, W, scale=1.0)
+    first, second = seen.records
+    assert (first.operation, first.prepared, first.dtype, first.threads) == ("conv_integer", True, "uint8", 1)
+    assert first.flops == 2 * 6 * 9 * 36 and first.percent_of_peak is None and first.seconds > 0
+    assert first.moved_bytes == X.size + W.size + 4 * 54
+    assert not second.prepared and second.moved_bytes == X.size + W.size + 54
+    assert "conv_integer forward" in seen.table()

@@ -371,3 +371,13 @@ def test_pool_is_the_max_pool_of_the_maps(size, layout, activation):
     np.testing.assert_allclose(op(x), wanted, rtol=0, atol=2e-5)
     out = np.empty_like(wanted)
     assert op(x, out=out, num_threads=2) is out and np.array_equal(out, op(x, num_threads=1))
+
+
+def test_out_may_not_overlap_an_input_that_is_copied():
+    x = np.ones((1, 4, 5, 5), np.dtype(np.float32).newbyteorder())
+    operation = fastconv.prepare_conv2d(x.shape, np.ones((4, 4, 1, 1), np.float32), residual=True)
+    other = np.ones(x.shape, np.float32)
+    for given in ({"x": x, "residual": other}, {"x": other, "residual": x}):
+        with pytest.raises(ValueError, match="out overlaps"):
+            operation(**given, out=x)
+    assert (x == 1).all()

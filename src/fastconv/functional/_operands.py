@@ -11,6 +11,7 @@ __all__ = [
     "LAYOUTS",
     "WEIGHT_LAYOUTS",
     "TRANSPOSED_WEIGHT_LAYOUTS",
+    "as_array",
     "c_strides",
     "checked_out",
     "copy_reason",
@@ -64,7 +65,7 @@ def operand(name: str, value: Any) -> np.ndarray:
     TypeError
         For any other element type; the message names the cast to make.
     """
-    array = value if type(value) is np.ndarray else _as_array(name, value)
+    array = value if type(value) is np.ndarray else as_array(name, value)
     dtype = array.dtype
     if dtype.char not in _FLOAT_CHARS:
         if dtype.kind not in "biufc":
@@ -79,7 +80,8 @@ def operand(name: str, value: Any) -> np.ndarray:
     return np.array(array, dtype=dtype.newbyteorder("="), order="K", copy=True)
 
 
-def _as_array(name: str, value: Any) -> np.ndarray:
+def as_array(name: str, value: Any) -> np.ndarray:
+    """Return `value` as an ndarray; what is ragged is an error that names the argument."""
     try:
         return np.asarray(value)
     except ValueError as error:

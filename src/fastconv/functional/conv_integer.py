@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, NoReturn
 
 import numpy as np
 
 from fastconv import _engine, geometry
-from fastconv.functional import _operands
-from fastconv.functional._arrays import deliver, thread_count
-from fastconv.functional._operands import checked_out, copy_reason
-from fastconv.functional._plans import ConvKey, conv_problem, engine_roles, frozen
+from fastconv.functional import _operands, profiling
+from fastconv.functional._arrays import deliver, result_buffer, thread_count
+from fastconv.functional._operands import as_array, copy_reason
+from fastconv.functional._plans import ConvKey, conv_macs, conv_problem, engine_roles, frozen
 
 __all__ = ["PreparedIntegerConv", "conv_integer", "prepare_conv_integer"]
 
@@ -18,25 +20,57 @@ _BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
 
 
 def _integers(name: str, value: Any, kinds: tuple[np.dtype, ...]) -> np.ndarray:
-    """An array of one of the types that the engine reads in place."""
-    array = np.asarray(value)
+    """An array of one of the types that the engine reads; views stay views unless it cannot read them in place."""
+    array = as_array(name, value)
     if array.dtype.newbyteorder("=") not in kinds:
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, but takes {' or '.join(map(str, kinds))}: cast it with "
-            f"{name}.astype(np.{kinds[0]}) if its values fit"
-        )
+        wanted = " or ".join(map(str, kinds))
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name} has dtype {array.dtype} (from {type(value).__name__}): give an array of {wanted}")
+        fits = next((kind for kind in kinds if _holds(kind, array)), None)
+        advice = (
+            f"cast it with {name}.astype(np.{fits}), which holds its values" if fits is not None
+            else "its values do not fit in that: quantize them first"
+        )  # fmt: skip
+        raise TypeError(f"{name} has dtype {array.dtype}, but takes {wanted}: {advice}")
     return array if copy_reason(array) is None else np.array(array, dtype=array.dtype.newbyteorder("="), order="K")
+
+
+def _holds(kind: np.dtype, array: np.ndarray) -> bool:
+    """Whether a type of integers holds every value of an array."""
+    limits = np.iinfo(kind)
+    inside = not array.size or (array.min() >= limits.min and array.max() <= limits.max)
+    return bool(inside and (array.dtype.kind != "f" or np.array_equal(array, np.rint(array))))
+
+
+def _dtype(value: Any) -> np.dtype | None:
+    """The type that a value names; None where it names none."""
+    try:
+        return None if value is None else np.dtype(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _byte_type(name: str, value: Any) -> np.dtype:
+    """int8 or uint8, whatever names it."""
+    kind = _dtype(value)
+    if kind is None or kind not in _BYTES:
+        raise TypeError(f"{name} (={repr(value) if kind is None else kind}) must be int8 or uint8")
+    return kind
 
 
 def _zero_point(name: str, value: Any, kind: np.dtype, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     """What stands for 0, as int64."""
-    zero, limits = np.asarray(0 if value is None else value), np.iinfo(kind)
+    zero, limits = as_array(name, 0 if value is None else value), np.iinfo(kind)
+    if zero.dtype == object and all(isinstance(one, int) for one in zero.flat):  # ints beyond 64 bits
+        zero = np.asarray(np.clip(zero, -(2**62), 2**62)).astype(np.int64)
     if zero.dtype.kind not in "iu":
-        raise TypeError(f"{name} has dtype {zero.dtype}: it must be made of ints")
+        raise TypeError(f"{name} (={value!r}) must be made of ints, not {zero.dtype}")
     if zero.shape not in shapes:
         raise ValueError(f"{name} has shape {zero.shape}, but takes {' or '.join(map(str, shapes))}")
     if zero.size and (zero.min() < limits.min or zero.max() > limits.max):
-        raise ValueError(f"{name} (={zero.tolist()}) must lie in what {kind} holds, {limits.min} to {limits.max}")
+        raise ValueError(
+            f"{name} (={np.asarray(value).tolist()}) must lie in what {kind} holds, {limits.min} to {limits.max}"
+        )
     return zero.astype(np.int64)
 
 
@@ -48,12 +82,14 @@ class PreparedIntegerConv:
     Attributes
     ----------
     x_shape, weight_shape, y_shape : tuple of int
+        In the axis orders of the call that prepared it.
     x_dtype, y_dtype : dtype
     packed_bytes : int
-        Size of the packed weights: two bytes each.
+        Size of the packed weights with what belongs to each filter: at least two bytes a weight, because channels and
+        filters fill whole vectors.
     """
 
-    __slots__ = ("_run", "packed_bytes", "weight_shape", "x_dtype", "x_shape", "y_dtype", "y_shape")
+    __slots__ = ("_key", "_run", "packed_bytes", "weight_shape", "x_dtype", "x_shape", "y_dtype", "y_shape")
 
     def __init__(
         self,
@@ -66,6 +102,7 @@ class PreparedIntegerConv:
         y_dtype: np.dtype,
     ) -> None:
         problem = conv_problem(key)
+        self._key = key
         self.x_shape, self.weight_shape, self.y_shape = key.x_shape, weight.shape, problem.y_shape
         self.x_dtype, self.y_dtype = x_dtype, y_dtype
         filters = (problem.out_channels,)
@@ -100,31 +137,69 @@ class PreparedIntegerConv:
 
         Parameters
         ----------
-        x : ndarray of the prepared shape and dtype
-            Read in place if it is C-contiguous, else copied first.
+        x : ndarray of x_shape and x_dtype
+            Read in place if it is C-contiguous, else copied first. For channels that lie last prepare with a `layout`
+            that says so, rather than transpose each input.
         out : ndarray of y_shape and y_dtype, optional
+            Where the result goes; it may not overlap `x`.
         num_threads : int, optional
 
         Returns
         -------
-        ndarray
+        ndarray of y_shape and y_dtype
+            `out`, if it is given.
 
         Raises
         ------
         TypeError, ValueError
             If an array is not of the prepared kind.
         """
-        x = np.ascontiguousarray(_integers("x", x, (self.x_dtype,)))
-        if x.shape != self.x_shape:
+        given = as_array("x", x)
+        array = _integers("x", x, (self.x_dtype,))
+        if array.shape != self.x_shape:
             raise ValueError(
-                f"x has shape {x.shape}, but this operation was prepared for {self.x_shape}: prepare one for each shape"
+                f"x has shape {array.shape}, but this operation was prepared for {self.x_shape}: "
+                "prepare one for each shape"
             )
-        if out is not None:
-            checked_out("out", out, self.y_shape, self.y_dtype, (("x", x),))
-        in_place = out is not None and out.flags.c_contiguous and copy_reason(out) is None
-        y: Any = out if in_place else np.empty(self.y_shape, self.y_dtype)
-        self._run(x, y, thread_count(num_threads))
+        y = result_buffer("out", out, self.y_shape, self.y_dtype, (("x", given),))
+        self._execute(np.ascontiguousarray(array), y, num_threads)
         return deliver(y, out)
+
+    def _execute(self, x: np.ndarray, y: np.ndarray, num_threads: int | None) -> None:
+        """Run on arrays of the planned kind and strides, and tell who watches how long it took."""
+        threads = thread_count(num_threads)
+        if not profiling.watched():
+            self._run(x, y, threads)
+            return
+        start = time.perf_counter()
+        self._run(x, y, threads)
+        seconds = time.perf_counter() - start
+        profiling.tell(self, seconds, threads or _engine.threads())
+
+    @property
+    def about(self) -> ConvKey:
+        return self._key
+
+    def record(self, seconds: float, threads: int) -> profiling.CallRecord:
+        """What `profile` shows of one execution."""
+        key = self._key
+        arrays = ((self.x_shape, self.x_dtype), (self.weight_shape, _BYTES[0]), (self.y_shape, self.y_dtype))
+        return profiling.CallRecord(
+            operation="conv_integer",
+            pass_name=key.pass_name,
+            x_shape=self.x_shape,
+            weight_shape=self.weight_shape,
+            y_shape=self.y_shape,
+            dtype=str(self.x_dtype),
+            layout=key.layout,
+            isa=key.isa,
+            algorithm="integers",
+            prepared=key.prepared,
+            threads=threads,
+            seconds=seconds,
+            flops=2.0 * conv_macs(conv_problem(key)),
+            moved_bytes=sum(math.prod(shape) * dtype.itemsize for shape, dtype in arrays),
+        )
 
     def __repr__(self) -> str:
         sizes = "x".join(map(str, self.x_shape)), "x".join(map(str, self.y_shape))
@@ -141,6 +216,7 @@ class PreparedIntegerConv:
 
 
 def _bias(bias: Any, filters: tuple[int, ...]) -> np.ndarray | None:
+    """An int32 for each filter, in C order, as the engine packs it."""
     if bias is None:
         return None
     array = _integers("bias", bias, (np.dtype(np.int32),))
@@ -150,13 +226,16 @@ def _bias(bias: Any, filters: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _factors(scale: Any, filters: tuple[int, ...]) -> np.ndarray | None:
+    """A float64 for each filter, in C order: what the sums are multiplied by."""
     if scale is None:
         return None
-    array = np.asarray(scale)
+    array = as_array("scale", scale)
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"scale has dtype {array.dtype}: give real numbers")
+        raise TypeError(f"scale (={scale!r}) must be made of real numbers, not {array.dtype}")
     if array.shape not in ((), filters):
         raise ValueError(f"scale has shape {array.shape}, but takes () or {filters}, the out channels")
+    if not np.isfinite(array).all():
+        raise ValueError(f"scale (={array.tolist()}) must be finite")
     return np.ascontiguousarray(np.broadcast_to(array, filters), np.float64)
 
 
@@ -172,20 +251,24 @@ def _prepared(
     y_dtype: Any,
     layouts: tuple[str | None, str | None],
 ) -> PreparedIntegerConv:
+    """An operation on inputs of one shape, with strides in bytes (None: C order).
+
+    `spatial` is stride, padding, dilation and groups, `zeros` the zero points of x, weight and y, and `layouts` those
+    of the input and the weight, where None stands for channels first.
+    """
     weight = _integers("weight", weight, _BYTES)
     ndim = weight.ndim - 2
     if ndim not in (1, 2, 3):
         raise ValueError(f"weight of shape {weight.shape} has {weight.ndim} axes: it takes 3, 4 or 5")
     if scale is None:
-        if y_dtype is not None and np.dtype(y_dtype) != np.int32:
-            raise ValueError(f"y_dtype (={np.dtype(y_dtype)}) needs a scale: without one the sums are int32")
+        if y_dtype is not None and _dtype(y_dtype) != np.int32:
+            shown = repr(y_dtype) if _dtype(y_dtype) is None else _dtype(y_dtype)
+            raise ValueError(f"y_dtype (={shown}) needs a scale: without one the sums are int32")
         if zeros[2] is not None:
             raise ValueError(f"y_zero_point (={zeros[2]}) needs a scale: without one the sums are int32")
         kind = np.dtype(np.int32)
     else:
-        kind = x_dtype if y_dtype is None else np.dtype(y_dtype)
-        if kind not in _BYTES:
-            raise TypeError(f"y_dtype (={kind}) must be int8 or uint8")
+        kind = x_dtype if y_dtype is None else _byte_type("y_dtype", y_dtype)
     layout, weight_layout = layouts
     stride, padding, dilation, groups = spatial
     key = ConvKey(
@@ -193,7 +276,7 @@ def _prepared(
         frozen("stride", stride), frozen("padding", padding), 0, frozen("dilation", dilation), groups,
         next(iter(_operands.LAYOUTS[ndim])) if layout is None else layout,
         next(iter(_operands.WEIGHT_LAYOUTS[ndim])) if weight_layout is None else weight_layout,
-        False, "zeros", None, "default", "auto", None, _engine.isa(),
+        False, "zeros", None, "default", "auto", None, _engine.isa(), x_strides is None,
     )  # fmt: skip
     return PreparedIntegerConv(key, x_dtype, weight, bias, zeros, scale, kind)
 
@@ -223,9 +306,9 @@ def prepare_conv_integer(
     x_shape : tuple of int
         Shape of the inputs, in the axis order of `layout`.
     weight, bias, stride, padding, dilation, groups
-        As in `conv_integer`.
+        As in `conv_integer`; the arrays are copied.
     x_dtype : dtype
-        Of the inputs, int8 or uint8.
+        Of the inputs, int8 or uint8. They are read in C order: where channels lie last, say so by `layout`.
     x_zero_point, weight_zero_point, scale, y_zero_point, y_dtype, layout, weight_layout
         As in `conv_integer`.
 
@@ -249,12 +332,9 @@ def prepare_conv_integer(
     """
     if not isinstance(x_shape, (tuple, list)):
         raise TypeError(f"x_shape must be a tuple of ints, not {type(x_shape).__name__}")
-    shape = tuple(geometry.canonical_integer("x_shape", size, 0) for size in x_shape)
-    kind = np.dtype(x_dtype)
-    if kind not in _BYTES:
-        raise TypeError(f"x_dtype (={kind}) must be int8 or uint8")
+    shape = tuple(geometry.canonical_integer(f"x_shape[{axis}]", size, 0) for axis, size in enumerate(x_shape))
     return _prepared(
-        shape, None, kind, weight, bias, (stride, padding, dilation, groups),
+        shape, None, _byte_type("x_dtype", x_dtype), weight, bias, (stride, padding, dilation, groups),
         (x_zero_point, weight_zero_point, y_zero_point), scale, y_dtype, (layout, weight_layout),
     )  # fmt: skip
 
@@ -286,30 +366,35 @@ def conv_integer(
     Parameters
     ----------
     x : ndarray of int8 or uint8, shape (N, C, ...) with one to three spatial axes
-        In the axis order of `layout`; the batch may be missing. Views are read in place.
+        In the axis order of `layout`; the batch may be missing. Views are read in place, whatever their strides.
     weight : ndarray of int8 or uint8, shape (O, C / groups, ...)
         Its number of axes says how many are spatial.
     bias : ndarray of int32, shape (O,), optional
-    stride, padding, dilation, groups
-        As in `conv2d`. Padding stands for `x_zero_point`, the integer of 0.
+    stride, dilation : int or tuple of ints
+        Per spatial axis.
+    padding : int, str or tuple
+        Every form that `conv2d` takes; it stands for `x_zero_point`, the integer of 0.
+    groups : int
+        Number of independent groups of channels.
     x_zero_point : int, optional
         In the range of x's type; 0 where it is None.
     weight_zero_point : int, or ndarray of shape (O,), optional
     scale : float, or ndarray of shape (O,), optional
-        Rounding is half to even, of a product of float64.
+        Finite. Rounding is half to even, of a product of float64.
     y_zero_point : int, optional
         In the range of `y_dtype`; only with a `scale`.
     y_dtype : dtype, optional
         int8 or uint8 with a `scale`; that of x where it is None.
     layout, weight_layout : str, optional
         As in `conv1d`, `conv2d` and `conv3d`; channels first, and "OIW", "OIHW" or "OIDHW", where they are None.
-    out : ndarray, optional
-        Where the result goes.
+    out : ndarray of the result's shape and dtype, optional
+        Where the result goes; it may have any strides, and overlap none of the other arrays.
     num_threads : int, optional
 
     Returns
     -------
-    ndarray of int32, or with a `scale` of `y_dtype`
+    ndarray of int32, or with a `scale` of `y_dtype`, shape (N, O, ...)
+        In the axis order of `layout`; without a batch where `x` has none. `out`, if it is given.
 
     Raises
     ------
@@ -327,15 +412,13 @@ def conv_integer(
     >>> fastconv.conv_integer(x, weight, x_zero_point=128, scale=1 / 256, y_dtype=np.int8)
     array([[[[-64]]]], dtype=int8)
     """
-    x = _integers("x", x, _BYTES)
+    given = as_array("x", x)
+    array = _integers("x", x, _BYTES)
     operation = _prepared(
-        x.shape, x.strides, x.dtype, weight, bias, (stride, padding, dilation, groups),
+        array.shape, array.strides, array.dtype, weight, bias, (stride, padding, dilation, groups),
         (x_zero_point, weight_zero_point, y_zero_point), scale, y_dtype, (layout, weight_layout),
     )  # fmt: skip
-    if out is not None:
-        inputs = (("x", x), ("weight", np.asarray(weight)), ("bias", None if bias is None else np.asarray(bias)))
-        checked_out("out", out, operation.y_shape, operation.y_dtype, inputs)
-    in_place = out is not None and out.flags.c_contiguous and copy_reason(out) is None
-    y: Any = out if in_place else np.empty(operation.y_shape, operation.y_dtype)
-    operation._run(x, y, thread_count(num_threads))
+    inputs = (("x", given), ("weight", np.asarray(weight)), ("bias", None if bias is None else np.asarray(bias)))
+    y = result_buffer("out", out, operation.y_shape, operation.y_dtype, inputs)
+    operation._execute(array, y, num_threads)
     return deliver(y, out)

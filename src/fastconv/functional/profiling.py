@@ -1,8 +1,8 @@
 """What the engine's calls cost: `profile` collects them, FASTCONV_VERBOSE=1 prints each as it ends.
 
-Recorded are convolutions, transposed and prepared ones too, and pools, one record per execution of the engine, from
-every thread of the process: a network often runs on other threads than the one that watches. While nobody watches, an
-execution tests one pointer and reads no clock.
+Recorded are convolutions, transposed and prepared ones and those of integers too, and pools, one record per execution
+of the engine, from every thread of the process: a network often runs on other threads than the one that watches. While
+nobody watches, an execution tests one pointer and reads no clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fastconv import _engine
 from fastconv.functional._peaks import copy_gb_per_s, peak_gflops
 from fastconv.functional._plans import conv_macs, result_shape
 
-__all__ = ["CallRecord", "Profile", "profile", "start_verbose", "watch"]
+__all__ = ["CallRecord", "Profile", "profile", "start_verbose", "tell", "watch", "watched"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class CallRecord:
     Attributes
     ----------
     operation : str
-        "conv2d", "conv_transpose2d", "max_pool2d" ...
+        "conv2d", "conv_transpose2d", "conv_integer", "max_pool2d" ...
     pass_name : {"forward", "backward_data", "backward_weights"}
     x_shape, weight_shape, y_shape : tuple of int
         In the axis orders of the call; pools have no weight. In backward passes they are the shapes of the forward.
     dtype, layout, isa, algorithm : str
-        Pools have one algorithm.
+        Pools have one algorithm, and so have convolutions of integers.
     prepared : bool
     threads : int
         As many as the engine asked for; pools may take fewer.
@@ -79,7 +79,9 @@ class CallRecord:
     def percent_of_peak(self) -> float | None:
         """Of a convolution: percent of the multiply-adds that this many threads can do in registers; above 100 where an
         algorithm saves multiplications. Of a pool: percent of the bandwidth of a copy of as many bytes. The peak is
-        measured when it is first asked for; None if it is not known for the instruction set."""
+        measured when it is first asked for; None for integers, or if it is not known for the instruction set."""
+        if self.flops and np.dtype(self.dtype).kind != "f":
+            return None
         if self.flops:
             peak = peak_gflops(np.dtype(self.dtype), self.threads, self.isa)
             return None if not peak else 100 * self.gflops / peak
@@ -236,8 +238,8 @@ _lock = threading.Lock()
 _watching: tuple[Watcher, ...] = ()
 
 
-def _tell(plan: Any, seconds: float, threads: int) -> None:
-    """Tell everybody who watches; the engine's wrapper calls this after each execution.
+def tell(plan: Any, seconds: float, threads: int) -> None:
+    """Tell everybody who watches; the engine's wrapper calls this after each execution, `conv_integer` does it itself.
 
     Plans that are about nothing are those that `tune` and measured explanations time.
     """
@@ -247,17 +249,23 @@ def _tell(plan: Any, seconds: float, threads: int) -> None:
         watcher(plan, seconds, threads)
 
 
+def watched() -> bool:
+    """Whether somebody watches, so that executions are to be timed."""
+    return bool(_watching)
+
+
 def watch(watcher: Watcher, on: bool) -> None:
     """Call ``watcher(plan, seconds, threads)`` after each execution from now on, or no longer."""
     global _watching
     with _lock:
         _watching = (*_watching, watcher) if on else tuple(other for other in _watching if other is not watcher)
-        _engine.set_recorder(_tell if _watching else None)
+        _engine.set_recorder(tell if _watching else None)
 
 
 def _record(plan: Any, seconds: float, threads: int) -> CallRecord:
-    make = _conv_record if isinstance(plan, _engine.ConvPlan) else _pool_record
-    return make(plan, seconds, threads)
+    if isinstance(plan, _engine.ConvPlan):
+        return _conv_record(plan, seconds, threads)
+    return plan.record(seconds, threads) if hasattr(plan, "record") else _pool_record(plan, seconds, threads)
 
 
 @contextlib.contextmanager

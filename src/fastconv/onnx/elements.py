@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastconv.graph import Node, Program
-from fastconv.onnx.evaluating import evaluated
-from fastconv.onnx.operators import Call
+from fastconv.onnx.evaluating import evaluated_by
+from fastconv.onnx.operators import Call, Evaluate
 
 __all__ = ["element_node"]
 
-#: elements of a block: a few temporary arrays of it fit in a core's second cache
-BLOCK = 16384
+#: elements of a block: its temporary arrays, 256 KB in float32, lie in a core's second cache; fewer cost more in calls
+BLOCK = 65536
 
 
-def element_node(program: Program, call: Call, inputs: list[Any]) -> Node | None:
+def element_node(program: Program, call: Call, evaluate: Evaluate, inputs: Sequence[Any]) -> Node | None:
     """A node of an operator whose inputs broadcast; None where its result has no type of numbers.
 
-    Its type is that of one element, so that nothing of the inputs' size is computed before the program runs.
+    `evaluate` computes it. Its type is that of one element, so that nothing of the inputs' size is computed before the
+    program runs.
     """
     given = [one for one in inputs if one is not None]
     if any(one.dtype == object for one in given):
         return None
     shape = np.broadcast_shapes(*(one.shape for one in given))
     probes = tuple(None if one is None else np.ones((1,) * len(one.shape), one.dtype) for one in inputs)
-    [result] = evaluated(call, probes)
+    [result] = evaluated_by(evaluate, call, probes)
     if result.dtype == object:
         return None
     places = [index for index, one in enumerate(inputs) if isinstance(one, Node)]
@@ -36,13 +38,13 @@ def element_node(program: Program, call: Call, inputs: list[Any]) -> Node | None
         whole = list(fixed)
         for place, array in zip(places, arrays, strict=True):
             whole[place] = array
-        _in_blocks(call, whole, out)
+        _in_blocks(call, evaluate, whole, out)
 
     nodes = [inputs[place] for place in places]
     return program.add("call", nodes, call.name, result.dtype, function=function, out=True, shape=shape)
 
 
-def _in_blocks(call: Call, inputs: list[Any], out: np.ndarray) -> None:
+def _in_blocks(call: Call, evaluate: Evaluate, inputs: list[Any], out: np.ndarray) -> None:
     """Cut along the first axis that has more than one element; the cuts depend on the shape alone."""
     if not out.size:
         return
@@ -59,12 +61,11 @@ def _in_blocks(call: Call, inputs: list[Any], out: np.ndarray) -> None:
     rows = BLOCK * len(flat) // flat.size
     if not rows and flat.ndim > 1:
         for index, part in enumerate(flat):
-            _in_blocks(
-                call, [one if one is None or one.ndim < flat.ndim else one[index % len(one)] for one in inputs], part
-            )
+            taken = [one if one is None or one.ndim < flat.ndim else one[index % len(one)] for one in inputs]
+            _in_blocks(call, evaluate, taken, part)
         return
     rows = max(1, rows)
     for first in range(0, len(flat), rows):
         block = slice(first, first + rows)
-        taken = tuple(one if one is None or one.ndim < flat.ndim or len(one) == 1 else one[block] for one in inputs)
-        np.copyto(flat[block], evaluated(call, taken)[0])
+        cut = tuple(one if one is None or one.ndim < flat.ndim or len(one) == 1 else one[block] for one in inputs)
+        np.copyto(flat[block], evaluated_by(evaluate, call, cut)[0])

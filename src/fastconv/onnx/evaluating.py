@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.onnx.operators import OPERATORS, Call, Operator, result_tuple
+from fastconv.onnx.operators import OPERATORS, Call, Evaluate, Operator, result_tuple
 from fastconv.onnx.writer import onnx_package
 
-__all__ = ["REFERENCE", "evaluated", "named", "row_of"]
+__all__ = ["REFERENCE", "evaluated", "evaluated_by", "named", "row_of"]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -58,8 +58,13 @@ def evaluated(call: Call, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     ValueError
         If the inputs do not fit, with the node's name.
     """
+    return evaluated_by(row_of(call).evaluate, call, inputs)
+
+
+def evaluated_by(function: Evaluate, call: Call, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same by a function other than that of the node's row."""
     with named(call), np.errstate(all="ignore"):
-        return result_tuple(row_of(call).evaluate(call, *inputs))
+        return result_tuple(function(call, *inputs))
 
 
 class named:

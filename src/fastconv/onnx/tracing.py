@@ -110,11 +110,11 @@ def _traced(program: Program, call: Call, values: MutableMapping[str, Value]) ->
                 made.attributes["function"] = _named_function(call, made.attributes["function"])
         if node is not None:
             return (node,)
-    if row.broadcasts(call):
-        with named(call):
-            node = element_node(program, call, inputs)
-        if node is not None:
-            return (node,)
+    with named(call):
+        elements = row.by_element(call, inputs)
+        node = None if elements is None else element_node(program, call, *elements)
+    if node is not None:
+        return (node,)
     return _called(program, call, inputs)
 
 

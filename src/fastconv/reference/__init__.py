@@ -1,7 +1,8 @@
 """The specification: every operation as naive loops that read like the textbook's formulas.
 
-Slow on purpose, one multiplication and one addition per iteration, channels first only, sums in float64. The tests hold
-everything else against these functions, and the benchmarks measure how much faster the engine is.
+Slow on purpose, one multiplication and one addition per iteration, channels first only, sums in float64, those of
+integers exact. The tests hold everything else against these functions, and the benchmarks measure how much faster the
+engine is.
 
 Examples
 --------
@@ -21,6 +22,7 @@ from fastconv.reference.conv_backward import (
     conv_backward_data,
     conv_backward_weights,
 )
+from fastconv.reference.conv_integer import conv_integer, requantize
 from fastconv.reference.conv_transpose import conv_transpose, conv_transpose_backward
 from fastconv.reference.linear import linear, linear_backward
 from fastconv.reference.loss import mse_loss, mse_loss_backward, softmax, softmax_backward, softmax_cross_entropy
@@ -52,6 +54,7 @@ __all__ = [
     "conv_backward_bias",
     "conv_backward_data",
     "conv_backward_weights",
+    "conv_integer",
     "conv_transpose",
     "conv_transpose_backward",
     "convolve1d",
@@ -73,6 +76,7 @@ __all__ = [
     "pad_backward",
     "relu",
     "relu_backward",
+    "requantize",
     "scale_shift",
     "softmax",
     "softmax_backward",

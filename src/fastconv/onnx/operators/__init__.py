@@ -22,9 +22,9 @@ from fastconv.onnx.operators import (
     resize,
     shape,
 )
-from fastconv.onnx.operators.operator import Call, Operator, result_tuple
+from fastconv.onnx.operators.operator import Call, Evaluate, Operator, result_tuple
 
-__all__ = ["OPERATORS", "Call", "Operator", "result_tuple"]
+__all__ = ["OPERATORS", "Call", "Evaluate", "Operator", "result_tuple"]
 
 _FAMILIES = (
     activation, audio, constants, conv, elementwise, gather, matmul, norm, pool, quantized, reduction, regions, resize,

@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Call", "Operator", "axis_of", "bounded", "in_float", "into", "of_elements", "plain", "result_tuple"]
+__all__ = [
+    "Call",
+    "Evaluate",
+    "Operator",
+    "axis_of",
+    "bounded",
+    "in_float",
+    "into",
+    "of_elements",
+    "plain",
+    "result_tuple",
+]
 
 #: bytes of the largest array that is made from sizes a model holds, rather than from an input's: protobuf's own limit
 LARGEST = 2**31
@@ -102,6 +113,9 @@ class Operator(NamedTuple):
         Whether equal inputs give equal outputs.
     elements : bool
         Whether its inputs broadcast, and an element of its only output depends on those at its place alone.
+    spread : callable, optional
+        Where that holds after some inputs got other shapes: ``spread(call, *inputs)`` gives a function as `evaluate`
+        and the inputs for it, or None; inputs are nodes of a program or constant ndarrays.
     """
 
     evaluate: Evaluate
@@ -110,10 +124,14 @@ class Operator(NamedTuple):
     dynamic: bool = False
     pure: bool = True
     elements: bool = False
+    spread: Evaluate | None = None
 
-    def broadcasts(self, call: Call) -> bool:
-        """Whether `elements` holds for a node; before opset 7 some operators had axes of their own."""
-        return self.elements and not call["broadcast"]
+    def by_element(self, call: Call, inputs: Sequence[Any]) -> tuple[Evaluate, Sequence[Any]] | None:
+        """What `spread` gives; None where a node has axes of its own, as some operators had before opset 7."""
+        if self.spread is not None:
+            found: tuple[Evaluate, Sequence[Any]] | None = self.spread(call, *inputs)
+            return found
+        return (self.evaluate, inputs) if self.elements and not call["broadcast"] else None
 
 
 def of_elements(rows: dict[str, Operator]) -> dict[str, Operator]:

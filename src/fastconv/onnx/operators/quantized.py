@@ -1,19 +1,23 @@
 """Quantized operators: small integers that stand for real numbers, (q - zero point) * scale.
 
-Sums of products of such integers are those of int32: exact, modulo 2^32. Convolutions run on integers
-(`fastconv.functional.conv_integer`), products of matrices in float64.
+Sums of products of such integers are those of int32: exact, modulo 2^32. Convolutions, and products with a constant
+matrix in programs, run on integers (`fastconv.functional.conv_integer`); other products of matrices in float64, whose
+sums of integers are exact too, before they wrap.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastconv import functional as F
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.conv import check_channels
-from fastconv.onnx.operators.operator import Call, Operator, axis_of
+from fastconv.onnx.operators.operator import Call, Evaluate, Operator, axis_of, plain
 from fastconv.onnx.operators.windows import window
 from fastconv.onnx.types import numpy_type, saturated
 
@@ -24,15 +28,25 @@ _RANGES = {
     "uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767),
     "uint4": (0, 15), "int4": (-8, 7), "uint2": (0, 3), "int2": (-2, 1),
 }  # fmt: skip
+_BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
+
+
+@functools.cache
+def _range(kind: np.dtype) -> tuple[int, int] | None:
+    """What an integer type holds; None for other types."""
+    return _RANGES.get(kind.name)
 
 
 def _rounded(values: np.ndarray, zero: Any, kind: np.dtype) -> np.ndarray:
-    """Half to even, moved by the zero point, and cut off at what the type holds."""
-    low, high = _RANGES[kind.name]
-    whole = np.rint(values)
+    """Half to even, moved by the zero point, and cut off at what the type holds; overwrites `values`."""
+    limits = _range(kind)
+    if limits is None:
+        raise ValueError(f"y_zero_point has dtype {kind}: a type of integers is needed")
+    np.rint(values, out=values)
     if zero is not None:
-        whole = whole + np.asarray(zero).astype(values.dtype)
-    return np.clip(whole, low, high).astype(np.int32 if kind.kind == "V" else kind).astype(kind)
+        values += np.asarray(zero).astype(values.dtype)
+    values.clip(*limits, out=values)
+    return values.astype(np.int32).astype(kind) if kind.kind == "V" else values.astype(kind)
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block: int) -> np.ndarray:
@@ -46,30 +60,50 @@ def _spread(values: np.ndarray, shape: tuple[int, ...], axis: int, block: int) -
     return values.reshape(*(1,) * axis, -1, *(1,) * (len(shape) - axis - 1))
 
 
+def _aligned(call: Call, x: Any, scale: np.ndarray, zero: np.ndarray | None = None) -> tuple[Any, Any, Any]:
+    """Inputs that broadcast; of `x` the shape alone matters."""
+    axis = axis_of(call, len(x.shape), 1) if scale.size > 1 else 0
+    block = call["block_size"] or 0
+    return x, _spread(scale, x.shape, axis, block), None if zero is None else _spread(zero, x.shape, axis, block)
+
+
 def _quantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
+    """Of inputs that broadcast."""
     if zero is not None:
         kind = zero.dtype
     else:
         kind = numpy_type(call["output_dtype"]) if call["output_dtype"] else np.dtype(np.uint8)
-    axis = axis_of(call, x.ndim, 1) if scale.size > 1 else 0
-    block = call["block_size"] or 0
     exact = numpy_type(call["precision"]) if call["precision"] else np.dtype(np.float32)
     exact = np.dtype(np.float32) if exact.char not in "fd" else exact
-    values = x.astype(exact) / _spread(scale, x.shape, axis, block).astype(exact)
-    moved = None if zero is None else _spread(zero, x.shape, axis, block)
-    if kind.name in _RANGES:
-        return _rounded(values, moved, kind)
-    return saturated(values if moved is None else values + moved.astype(exact), kind, call["saturate"] != 0)
+    values = np.asarray(x.astype(exact, copy=False) / scale.astype(exact))
+    if _range(kind) is not None:
+        return _rounded(values, zero, kind)
+    return saturated(values if zero is None else values + zero.astype(exact), kind, call["saturate"] != 0)
 
 
 def _dequantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
-    axis = axis_of(call, x.ndim, 1) if scale.size > 1 else 0
-    block = call["block_size"] or 0
+    """Of inputs that broadcast."""
     values = x.astype(np.float32)
     if zero is not None:
-        values = values - _spread(zero, x.shape, axis, block).astype(np.float32)
+        values -= zero.astype(np.float32)
+    values *= scale.astype(np.float32)
     kind = numpy_type(call["output_dtype"]) if call["output_dtype"] else scale.dtype
-    return (values * _spread(scale, x.shape, axis, block).astype(np.float32)).astype(kind)
+    return values.astype(kind, copy=False)
+
+
+def _by_element(function: Evaluate) -> Operator:
+    """A row of a function of inputs that broadcast once scales and zero points lie along their axis."""
+
+    def evaluate(call: Call, *inputs: Any) -> np.ndarray:
+        return function(call, *_aligned(call, *inputs))
+
+    def spread(call: Call, x: Any, *inputs: Any) -> tuple[Evaluate, Sequence[Any]] | None:
+        """Scales of blocks would be as large as the input."""
+        if not isinstance(x, Node) or any(isinstance(one, Node) for one in inputs) or call["block_size"]:
+            return None
+        return function, _aligned(call, x, *inputs)
+
+    return Operator(evaluate, spread=spread)
 
 
 def _dynamic(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -81,79 +115,143 @@ def _dynamic(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return y.astype(np.uint8), np.array(scale, np.float32), np.array(zero, np.uint8)
 
 
-def _one(name: str, values: Any) -> Any:
-    """The only element of a zero point that all slices share; None stands for 0."""
+def _number(name: str, values: Any, channels: int | None = None) -> Any:
+    """The only element of what all share, or one for each output channel; None stands for what is left out."""
     if values is None:
         return None
-    if values.size != 1:
-        raise ValueError(f"{name} of shape {values.shape} must be a single number")
-    return values.reshape(())
+    if values.size == 1:
+        return values.reshape(())
+    if channels is None or values.shape != (channels,):
+        each = "" if channels is None else f", or {channels}, one of each output channel"
+        raise ValueError(f"{name} of shape {values.shape} must be a single number{each}")
+    return values
 
 
-def _each(values: Any) -> Any:
-    """Of each filter, or a single one of all."""
-    return values.reshape(()) if values is not None and values.size == 1 else values
+def _ratio(left: tuple[str, Any], right: tuple[str, Any], y_scale: Any) -> np.ndarray:
+    """What a sum is multiplied by, in float32; the scales broadcast.
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite number, which no integer stands for: the scales are named.
+    """
+    named = (left, right, ("y_scale", y_scale))
+    for name, values in named:
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} (={values.tolist()}) must be finite")
+    if not np.all(y_scale):
+        raise ValueError(f"y_scale (={y_scale.tolist()}) must not be 0")
+    a, b, y = (values.astype(np.float32) for _, values in named)
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(a * b / y)
+    if not np.isfinite(ratio).all():
+        raise ValueError(f"{left[0]} * {right[0]} / y_scale (={ratio.tolist()}) must be finite in float32")
+    return ratio
 
 
-def _prepared(
-    call: Call, x: Any, weight: Any, x_zero: Any, weight_zero: Any, bias: Any = None, **options: Any
-) -> F.PreparedIntegerConv:
+class _OnIntegers(NamedTuple):
+    """A convolution that computes a node: the shape that its input is given, and its arguments beside it."""
+
+    x_shape: tuple[int, ...]
+    options: dict[str, Any]
+
+
+def _convolution(call: Call, x: Any, weight: Any, x_zero: Any, weight_zero: Any, bias: Any = None) -> dict[str, Any]:
+    """The arguments of a convolution beside its input."""
     found, groups = window(call, x.shape[2:], weight.shape[2:]), call["group"] or 1
     check_channels(call, x, weight, groups)
-    return F.prepare_conv_integer(
-        x.shape, weight, bias, found.stride, found.padding, found.dilation, groups, x_dtype=x.dtype,
-        x_zero_point=_one("x_zero_point", x_zero), weight_zero_point=_each(weight_zero), **options,
-    )  # fmt: skip
-
-
-def _requantized(x: Any, x_scale: Any, weight_scale: Any, y_scale: Any, y_zero: Any) -> dict[str, Any]:
-    """The options of an output of integers."""
     return {
-        "scale": _each(_each(x_scale) * _each(weight_scale) / _each(y_scale)),
-        "y_zero_point": _one("y_zero_point", y_zero),
-        "y_dtype": x.dtype if y_zero is None else y_zero.dtype,
-    }
+        "weight": weight, "bias": bias, "stride": found.stride, "padding": found.padding, "dilation": found.dilation,
+        "groups": groups, "x_zero_point": _number("x_zero_point", x_zero),
+        "weight_zero_point": _number("w_zero_point", weight_zero, len(weight)),
+    }  # fmt: skip
 
 
-def _prepared_qlinear(call: Call, x: Any, *given: Any) -> F.PreparedIntegerConv:
+def _conv_integer(call: Call, x: Any, weight: Any, x_zero: Any = None, weight_zero: Any = None) -> _OnIntegers:
+    return _OnIntegers(x.shape, _convolution(call, x, weight, x_zero, weight_zero))
+
+
+def _qlinear_conv(call: Call, x: Any, *given: Any) -> _OnIntegers:
     """The bias is an integer in units of both scales."""
     x_scale, x_zero, weight, weight_scale, weight_zero, y_scale, y_zero, *rest = given
-    options = _requantized(x, x_scale, weight_scale, y_scale, y_zero)
-    return _prepared(call, x, weight, x_zero, weight_zero, rest[0] if rest else None, **options)
-
-
-def _conv_integer(call: Call, x: np.ndarray, weight: np.ndarray, x_zero: Any = None, weight_zero: Any = None) -> Any:
-    return _prepared(call, x, weight, x_zero, weight_zero)(x)
-
-
-def _qlinear_conv(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
-    return _prepared_qlinear(call, x, *given)(x)
-
-
-def _emit_conv_integer(
-    program: Program, call: Call, x: Any, weight: Any, x_zero: Any = None, weight_zero: Any = None
-) -> Node | None:
-    if not isinstance(x, Node) or any(isinstance(value, Node) for value in (weight, x_zero, weight_zero)):
-        return None
-    return _node(program, call, x, _prepared(call, x, weight, x_zero, weight_zero))
-
-
-def _emit_qlinear_conv(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
-    if not isinstance(x, Node) or any(isinstance(value, Node) for value in given):
-        return None
-    return _node(program, call, x, _prepared_qlinear(call, x, *given))
-
-
-def _node(program: Program, call: Call, x: Node, operation: F.PreparedIntegerConv) -> Node:
-    """A node that keeps the packed weights."""
-
-    def function(x: np.ndarray, out: np.ndarray) -> None:
-        operation(x, out=out)
-
-    return program.add(
-        "call", (x,), call.name, operation.y_dtype, function=function, out=True, shape=operation.y_shape,
-        packed_bytes=operation.packed_bytes,
+    scale = _ratio(
+        ("x_scale", _number("x_scale", x_scale)), ("w_scale", _number("w_scale", weight_scale, len(weight))),
+        _number("y_scale", y_scale),
     )  # fmt: skip
+    options = _convolution(call, x, weight, x_zero, weight_zero, rest[0] if rest else None)
+    return _OnIntegers(x.shape, {**options, **_requantized(x, scale, y_zero)})
+
+
+def _requantized(x: Any, scale: np.ndarray, y_zero: Any) -> dict[str, Any]:
+    """The options of an output of integers."""
+    y_dtype = x.dtype if y_zero is None else y_zero.dtype
+    return {"scale": scale, "y_zero_point": _number("y_zero_point", y_zero), "y_dtype": y_dtype}
+
+
+def _convolved(find: Callable[..., _OnIntegers]) -> Evaluate:
+    """The `evaluate` of nodes that `find` makes a convolution of."""
+    return lambda call, x, *given: F.conv_integer(x, **find(call, x, *given).options)
+
+
+def _packed(find: Callable[..., _OnIntegers | None]) -> Callable[..., Node | None]:
+    """The `emit` of nodes that `find` makes a convolution of, or nothing: a node that keeps the packed weights."""
+
+    def emit(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
+        if not isinstance(x, Node) or any(isinstance(value, Node) for value in given):
+            return None
+        found = find(call, x, *given)
+        if found is None:
+            return None
+        operation = F.prepare_conv_integer(found.x_shape, x_dtype=x.dtype, **found.options)
+
+        def function(x: np.ndarray, out: np.ndarray) -> None:
+            operation(x.reshape(operation.x_shape), out=out.reshape(operation.y_shape))
+
+        y_shape = operation.y_shape if found.x_shape == x.shape else (*x.shape[:-1], operation.y_shape[-1])
+        return program.add(
+            "call", (x,), call.name, operation.y_dtype, function=function, out=True, shape=y_shape,
+            packed_bytes=operation.packed_bytes,
+        )  # fmt: skip
+
+    return emit
+
+
+def _product(a: Any, b: Any, a_zero: Any, b_zero: Any) -> _OnIntegers | None:
+    """Rows times a matrix as a convolution of width 1; None for stacks of matrices and a zero point of each row.
+
+    For programs alone: to pack a matrix for one product takes longer than the product in float64.
+    """
+    if len(b.shape) != 2 or not a.shape or a.shape[-1] != len(b) or 0 in (*a.shape, *b.shape):
+        return None
+    if a.dtype not in _BYTES or b.dtype not in _BYTES or (a_zero is not None and a_zero.size != 1):
+        return None
+    if b_zero is not None and b_zero.size != 1 and b_zero.shape != b.shape[1:]:
+        return None
+    return _OnIntegers(
+        (1, math.prod(a.shape[:-1]), len(b)),
+        {
+            "weight": b[None], "layout": "NWC", "weight_layout": "WIO", "x_zero_point": _number("a_zero_point", a_zero),
+            "weight_zero_point": _number("b_zero_point", b_zero, b.shape[1]),
+        },
+    )  # fmt: skip
+
+
+def _matmul_integer(call: Call, a: Any, b: Any, a_zero: Any = None, b_zero: Any = None) -> _OnIntegers | None:
+    return _product(a, b, a_zero, b_zero)
+
+
+def _qlinear_matmul(
+    call: Call, a: Any, a_scale: Any, a_zero: Any, b: Any, b_scale: Any, b_zero: Any, y_scale: Any, y_zero: Any
+) -> _OnIntegers | None:
+    found = _product(a, b, a_zero, b_zero)
+    each = b_scale.size == 1 or b_scale.shape == b.shape[1:]
+    if found is None or a_scale.size != 1 or not each or y_scale.size != 1 or y_zero.size != 1:
+        return None
+    scale = _ratio(
+        ("a_scale", _number("a_scale", a_scale)), ("b_scale", _number("b_scale", b_scale, b.shape[1])),
+        _number("y_scale", y_scale),
+    )  # fmt: skip
+    return found._replace(options={**found.options, **_requantized(a, scale, y_zero)})
 
 
 def _matrix(values: np.ndarray, zero: Any, rows: bool) -> np.ndarray:
@@ -167,27 +265,33 @@ def _matrix(values: np.ndarray, zero: Any, rows: bool) -> np.ndarray:
     return exact - (zero.reshape(()) if zero.size == 1 else zero)
 
 
-def _matmul_integer(call: Call, a: np.ndarray, b: np.ndarray, a_zero: Any = None, b_zero: Any = None) -> np.ndarray:
-    return np.matmul(_matrix(a, a_zero, True), _matrix(b, b_zero, False)).astype(np.int64).astype(np.int32)
+def _sums(a: np.ndarray, b: np.ndarray, a_zero: Any = None, b_zero: Any = None) -> np.ndarray:
+    """Of int32; those of float8 are no integers."""
+    sums = np.asarray(np.matmul(_matrix(a, a_zero, True), _matrix(b, b_zero, False)))
+    return sums if "V" in (a.dtype.kind, b.dtype.kind) else sums.astype(np.int64).astype(np.int32)
 
 
-def _qlinear_matmul(
+def _qlinear_matmul_in_float(
     call: Call, a: np.ndarray, a_scale: Any, a_zero: Any, b: np.ndarray, b_scale: Any, b_zero: Any, y_scale: Any,
     y_zero: Any,
 ) -> np.ndarray:  # fmt: skip
-    sums = np.matmul(_matrix(a, a_zero, True), _matrix(b, b_zero, False))
-    left = a_scale.astype(np.float32)
-    left = left[:, None] if left.ndim == 1 and left.size > 1 else left.reshape(()) if left.size == 1 else left
-    factor = left * b_scale.astype(np.float32) / y_scale.astype(np.float32)
-    return _rounded(sums * factor, y_zero, y_zero.dtype)
+    left = a_scale[:, None] if a_scale.ndim == 1 and a_scale.size > 1 else _loose(a_scale)
+    scale = _ratio(("a_scale", left), ("b_scale", _loose(b_scale)), _loose(y_scale))
+    values = np.asarray(_sums(a, b, a_zero, b_zero) * scale.astype(np.float64))
+    return _rounded(values, y_zero, y_zero.dtype)
+
+
+def _loose(values: Any) -> Any:
+    """A number without axes, so that it adds none to what it meets."""
+    return values.reshape(()) if values.size == 1 else values
 
 
 ROWS: dict[str, Operator] = {
-    "QuantizeLinear": Operator(_quantize),
-    "DequantizeLinear": Operator(_dequantize),
+    "QuantizeLinear": _by_element(_quantize),
+    "DequantizeLinear": _by_element(_dequantize),
     "DynamicQuantizeLinear": Operator(_dynamic),
-    "ConvInteger": Operator(_conv_integer, _emit_conv_integer),
-    "QLinearConv": Operator(_qlinear_conv, _emit_qlinear_conv),
-    "MatMulInteger": Operator(_matmul_integer),
-    "QLinearMatMul": Operator(_qlinear_matmul),
+    "ConvInteger": Operator(_convolved(_conv_integer), _packed(_conv_integer)),
+    "QLinearConv": Operator(_convolved(_qlinear_conv), _packed(_qlinear_conv)),
+    "MatMulInteger": plain(_sums, _packed(_matmul_integer)),
+    "QLinearMatMul": Operator(_qlinear_matmul_in_float, _packed(_qlinear_matmul)),
 }
