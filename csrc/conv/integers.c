@@ -65,6 +65,16 @@ static void drop_unused(fc_integer_desc *d) {
     }
 }
 
+/* Rows of a single element: the column becomes a row. */
+static void turn_column(fc_integer_desc *d) {
+    if (d->in[2] > 1 || d->out[2] > 1 || d->kernel[2] > 1 || d->pad[2] > 0) return;
+    int64_t *sizes[] = {d->in, d->out, d->kernel, d->stride, d->dilation, d->pad, d->x_stride + 2, d->y_stride + 2};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        const int64_t size = sizes[i][1];
+        sizes[i][1] = sizes[i][2], sizes[i][2] = size;
+    }
+}
+
 /* A run for each tap where that is less to copy. Strided bytes of a row are copied one by one. */
 static fc_integer_axis lay_axis(const fc_integer_desc *d, int a, int64_t outputs) {
     const int64_t span = (outputs - 1) * d->stride[a] + (d->kernel[a] - 1) * d->dilation[a] + 1;
@@ -176,6 +186,7 @@ fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **
     fc_integer_plan plan = {.d = *desc};
     fc_integer_desc *d = &plan.d;
     drop_unused(d);
+    turn_column(d);
     plan.f32 = fc_kernels_for(fc_isa(), FC_FLOAT32), plan.f64 = fc_kernels_for(fc_isa(), FC_FLOAT64);
     const int64_t lanes = plan.f32->lanes;
     plan.taps = d->kernel[0] * d->kernel[1] * d->kernel[2];

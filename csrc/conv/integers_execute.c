@@ -75,7 +75,7 @@ static void fill_row(const job *j, const block *b, const channels *c, int first,
             if (count) clear(j, to + end * plan->ld, a->run - end);
         }
         if (!count) continue;
-        const int64_t at = column + left * a->step, pixel = count > 1 ? d->x_stride[AXIS_W] * a->step : 1;
+        const int64_t at = column + left * a->step, pixel = count > 1 ? d->x_stride[AXIS_W] * a->step : 0;
         fill_run(j, c, to + left * plan->ld, from + at * d->x_stride[AXIS_W], pixel, count);
     }
 }
