@@ -19,6 +19,7 @@
 
 enum {
     TASKS = 16,             /* wanted */
+    TASKS_LEAST = 4,        /* with fewer of them threads have nothing to do */
     CYCLES_OF_TASK = 10000, /* at least, where they are cut for threads */
     TILE_MOST = 1 << 23,    /* int16 of a tile, where it is not that of a single output */
     COLUMNS = 256,          /* outputs of a task along its row, at most */
@@ -96,8 +97,7 @@ static int64_t tile_size(const fc_integer_plan *plan, int64_t rows, int64_t colu
 }
 
 /* With one group every part copies all channels. */
-static int64_t parts_for(const fc_integer_plan *plan, int64_t blocks, int64_t wanted) {
-    const int64_t tasks = plan->d.n * plan->d.out[0] * blocks;
+static int64_t parts_for(const fc_integer_plan *plan, int64_t tasks, int64_t wanted) {
     return fc_max(1, fc_min(plan->groups * plan->blocks, fc_ceil_div(wanted, tasks)));
 }
 
@@ -132,17 +132,21 @@ static double overhead(const fc_integer_plan *plan, int64_t blocks, int64_t part
 static int choose_blocks(fc_integer_plan *plan) {
     const fc_integer_desc *d = &plan->d;
     const int64_t wanted = fc_max(1, fc_min(TASKS, plan->cycles / CYCLES_OF_TASK));
+    const int64_t least = fc_min(TASKS_LEAST, wanted), images = d->n * d->out[0];
+    const double products = (double)plan->cycles / (double)images;
     double best = -1;
     for (int64_t wide = fc_min(COLUMNS, d->out[2]);; wide /= 2) {
         const int64_t columns = fc_ceil_div(d->out[2], fc_ceil_div(d->out[2], wide));
         const int64_t column_tasks = fc_ceil_div(d->out[2], columns);
-        int64_t parts = 0;
-        for (int64_t wish = fc_ceil_div(d->out[1], rows_that_fit(plan, columns)); wish <= d->out[1] && parts != 1;
+        int64_t tasks = 0;
+        for (int64_t wish = fc_ceil_div(d->out[1], rows_that_fit(plan, columns)); wish <= d->out[1] && tasks < wanted;
              ++wish) {
             const int64_t rows = fc_ceil_div(d->out[1], wish), row_tasks = fc_ceil_div(d->out[1], rows);
             const int64_t size = tile_size(plan, rows, columns), blocks = row_tasks * column_tasks;
-            parts = parts_for(plan, blocks, wanted);
-            const double cost = overhead(plan, blocks, parts, size);
+            tasks = images * blocks;
+            const int64_t parts = parts_for(plan, tasks, wanted);
+            const double idle = (double)least / (double)fc_min(least, tasks * parts);
+            const double cost = idle * (products + overhead(plan, blocks, parts, size));
             if (size > (columns > 1 ? TILE_MOST : INT32_MAX) || (best >= 0 && cost >= best)) continue;
             best = cost;
             plan->rows = rows, plan->row_tasks = row_tasks, plan->parts = parts;
