@@ -34,9 +34,9 @@ typedef struct channels {
     int64_t from, end, at;
 } channels;
 
-static void fill_run(const job *j, const channels *c, int16_t *to, const uint8_t *from, int64_t count) {
+static void fill_run(const job *j, const channels *c, int16_t *to, const uint8_t *from, int64_t pixel, int64_t count) {
     const fc_integer_plan *plan = j->plan;
-    const int64_t channel = plan->d.x_stride[1], pixel = plan->d.x_stride[AXIS_W], many = c->end - c->from;
+    const int64_t channel = plan->d.x_stride[1], many = c->end - c->from;
     from += c->from * channel;
     to += c->at;
     if (channel == 1) {
@@ -54,26 +54,45 @@ static void clear(const job *j, int16_t *to, int64_t count) {
     memset(to, 0, (size_t)(count * j->plan->ld) * sizeof *to);
 }
 
+/* Where element `index` of the tile lies in x along an axis, from its first. */
+static int64_t position(const fc_integer_plan *plan, int axis, int64_t index) {
+    const fc_integer_axis *a = &plan->axis[axis];
+    return index / a->run * plan->d.dilation[axis] + index % a->run * a->step;
+}
+
+/* A row of the tile from the row of x at `from`, NULL outside of it: run by run, what is inside, and zeros beside that. */
+static void fill_row(const job *j, const block *b, const channels *c, int first, int16_t *to, const uint8_t *from) {
+    const fc_integer_plan *plan = j->plan;
+    const fc_integer_desc *d = &plan->d;
+    const fc_integer_axis *a = &plan->axis[2];
+    for (int64_t i = 0; i < a->runs; ++i, to += a->run * plan->ld) {
+        const int64_t column = b->column * d->stride[2] - d->pad[2] + i * d->dilation[2];
+        const int64_t left = column < 0 ? fc_min(a->run, fc_ceil_div(-column, a->step)) : 0;
+        const int64_t end = from && column < d->in[2] ? fc_min(a->run, fc_ceil_div(d->in[2] - column, a->step)) : 0;
+        const int64_t count = fc_max(0, end - left);
+        if (first) {
+            clear(j, to, count ? left : a->run);
+            if (count) clear(j, to + end * plan->ld, a->run - end);
+        }
+        if (!count) continue;
+        const int64_t at = column + left * a->step, pixel = count > 1 ? d->x_stride[AXIS_W] * a->step : 0;
+        fill_run(j, c, to + left * plan->ld, from + at * d->x_stride[AXIS_W], pixel, count);
+    }
+}
+
 /* One run of channels in all pixels. Zeros are written by the first run, for all channels. */
 static void fill(const job *j, const block *b, const channels *c, int first) {
     const fc_integer_plan *plan = j->plan;
     const fc_integer_desc *d = &plan->d;
-    const int64_t column = b->column * d->stride[2] - d->pad[2];
-    const int64_t left = fc_max(0, fc_min(plan->tile_columns, -column));
-    const int64_t right = fc_max(left, fc_min(plan->tile_columns, d->in[2] - column));
-    for (int64_t i = 0; i < d->kernel[0] * plan->tile_rows; ++i) {
-        const int64_t z = b->depth * d->stride[0] - d->pad[0] + i / plan->tile_rows * d->dilation[0];
-        const int64_t row = b->row * d->stride[1] - d->pad[1] + i % plan->tile_rows;
-        int16_t *to = b->tile + i * plan->tile_columns * plan->ld;
-        const int inside = z >= 0 && z < d->in[0] && row >= 0 && row < d->in[1] && left < right;
-        if (first) {
-            clear(j, to, inside ? left : plan->tile_columns);
-            if (inside) clear(j, to + right * plan->ld, plan->tile_columns - right);
-        }
-        if (!inside) continue;
-        const int64_t at = b->image * d->x_stride[0] + z * d->x_stride[2] + row * d->x_stride[3] +
-                           (column + left) * d->x_stride[AXIS_W];
-        fill_run(j, c, to + left * plan->ld, j->x + at, right - left);
+    const int64_t depths = plan->axis[0].runs * plan->axis[0].run, rows = plan->axis[1].runs * plan->axis[1].run;
+    int16_t *to = b->tile;
+    for (int64_t i = 0; i < depths * rows; ++i) {
+        const int64_t z = b->depth * d->stride[0] - d->pad[0] + position(plan, 0, i / rows);
+        const int64_t row = b->row * d->stride[1] - d->pad[1] + position(plan, 1, i % rows);
+        const int inside = z >= 0 && z < d->in[0] && row >= 0 && row < d->in[1];
+        const int64_t at = inside ? b->image * d->x_stride[0] + z * d->x_stride[2] + row * d->x_stride[3] : 0;
+        fill_row(j, b, c, first, to, inside ? j->x + at : NULL);
+        to += plan->axis[2].runs * plan->axis[2].run * plan->ld;
     }
 }
 
@@ -99,11 +118,12 @@ static void fill_tile(const job *j, const block *b) {
 
 /* Where outputs read: a list that ends in whole register tiles, the last output repeated. */
 static int64_t list_outputs(const fc_integer_plan *plan, const block *b, int64_t tile) {
-    const int64_t *stride = plan->d.stride;
+    const fc_integer_axis *row = &plan->axis[1], *column = &plan->axis[2];
+    const int64_t down = plan->d.stride[1] / row->step * column->runs * column->run;
+    const int64_t right = plan->d.stride[2] / column->step;
     int64_t count = 0;
     for (int64_t r = 0; r < b->rows; ++r)
-        for (int64_t c = 0; c < b->columns; ++c)
-            b->at[count++] = (int32_t)((r * stride[1] * plan->tile_columns + c * stride[2]) * plan->ld);
+        for (int64_t c = 0; c < b->columns; ++c) b->at[count++] = (int32_t)((r * down + c * right) * plan->ld);
     const int64_t outputs = count;
     for (; count % tile; ++count) b->at[count] = b->at[count - 1];
     return outputs;

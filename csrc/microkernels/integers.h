@@ -98,25 +98,25 @@ static inline vbits fc_integer_pairs(const uint8_t *first, const uint8_t *second
         a = vbits_bytes(rows[0]), b = vbits_bytes(rows[1]);
     }
     a = (a ^ flip) - zero, b = (b ^ flip) - zero;
-    return (a & 0xffff) | (b << 16);
+    return vpairs_of(a, b);
 }
 
 /* `n` pixels of `pairs` pairs of channels, each at most VLANES; `odd`: the second of the last pair is missing. */
 static inline __attribute__((always_inline)) void fc_integer_block(int16_t *dst, int64_t ld, const uint8_t *src,
                                                                    int64_t channel_stride, const int pairs,
                                                                    const int odd, const int n, vbits flip, vbits zero) {
-    vec v[VLANES];
+    vbits v[VLANES];
 #pragma GCC unroll 16
     for (int i = 0; i < VLANES; ++i) {
         const uint8_t *first = src + (i < pairs ? 2 * i : 0) * channel_stride;
         const uint8_t *second = odd && i >= pairs - 1 ? first : first + channel_stride;
-        v[i] = vbits_real(fc_integer_pairs(first, second, n, flip, zero));
+        v[i] = fc_integer_pairs(first, second, n, flip, zero);
     }
-    vtranspose(v);
+    vbits_transpose(v);
     if (pairs == VLANES) {
 #pragma GCC unroll 16
         for (int i = 0; i < VLANES; ++i)
-            if (i < n) vbits_store(dst + i * ld, vbits_of(v[i]));
+            if (i < n) vbits_store(dst + i * ld, v[i]);
         return;
     }
     for (int i = 0; i < n; ++i) memcpy(dst + i * ld, &v[i], (size_t)pairs * 2 * sizeof *dst);
@@ -176,18 +176,18 @@ static inline __attribute__((always_inline)) void fc_integer_planes(const int by
         const int64_t at = q + VLANES <= count ? q : count - VLANES;
         for (int64_t f = 0; f < filters; f += VLANES) {
             const int64_t left = filters - f;
-            vec v[VLANES];
+            vbits v[VLANES];
 #pragma GCC unroll 16
-            for (int i = 0; i < VLANES; ++i) v[i] = vbits_real(vbits_load(c + (at + i) * ld + f));
-            vtranspose(v);
+            for (int i = 0; i < VLANES; ++i) v[i] = vbits_load(c + (at + i) * ld + f);
+            vbits_transpose(v);
 #pragma GCC unroll 16
             for (int i = 0; i < VLANES; ++i) {
                 if (i >= left) break;
                 const int64_t to = (f + i) * filter_stride + at;
                 if (bytes) {
-                    vbits_narrow(narrow + to, vbits_of(v[i]));
+                    vbits_narrow(narrow + to, v[i]);
                 } else {
-                    vbits_store(wide + to, vbits_of(v[i]));
+                    vbits_store(wide + to, v[i]);
                 }
             }
         }
@@ -224,7 +224,7 @@ static void FC_NAME(fc_integer_bytes_pixels)(uint8_t *dst, int64_t pixel_stride,
 #else
 #include "simd/whole.h"
 
-/* The bounds are whole numbers, so clipping before rounding is clipping after it. */
+/* The bounds are whole numbers, so clipping before rounding is clipping after it. Of a NaN vmin makes a bound. */
 static void FC_NAME(fc_integer_requantize)(int32_t *c, int64_t ld, int64_t count, const double *factor,
                                            const fc_requantize *how) {
     const vec low = vbroadcast(how->low), high = vbroadcast(how->high);
@@ -232,7 +232,7 @@ static void FC_NAME(fc_integer_requantize)(int32_t *c, int64_t ld, int64_t count
         const vec by = vload(factor + f);
         int32_t *at = c + f;
         for (int64_t q = 0; q < count; ++q, at += ld) {
-            const vec v = vmax(low, vmin(high, vmul(vwhole_load(at), by)));
+            const vec v = vmax(vmin(vmul(vwhole_load(at), by), high), low);
             vwhole_store(at, v, how->zero);
         }
     }

@@ -6,12 +6,14 @@
  *   vwords                         2 * VLANES int16, as unsigned numbers: C's operators work
  *   vpairs_low vpairs_high         the elements of a beside those of b, as pairs; which elements are low is the ISA's business:
  *   vpairs_split                   two vectors in their natural order -> those of low and high, and vpairs_join back
+ *   vpairs_of(a, b)                the low halves of the lanes of a beside those of b, as vpairs_load reads them from memory
+ *   vbits_transpose                vtranspose of bits
  *   vbits_load vbits_store         uint32 at any address; vwords_load vwords_store likewise
  *   vbits_bytes vwords_bytes       widened from as many uint8; vbits_narrow stores the low byte of each lane */
 #ifndef FC_PAIRS_H
 #define FC_PAIRS_H
 
-#include "simd/simd.h"
+#include "simd/lanes.h"
 
 typedef uint16_t vwords __attribute__((vector_size(4 * VLANES)));
 
@@ -32,6 +34,23 @@ static inline vwords vwords_bytes(const uint8_t *p) {
     bytes v;
     memcpy(&v, p, sizeof v);
     return __builtin_convertvector(v, vwords);
+}
+static inline vbits vpairs_of(vbits a, vbits b) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (a << 16) | (b & 0xffff);
+#else
+    return (a & 0xffff) | (b << 16);
+#endif
+}
+/* Bits of a single lane stay what they are: some CPUs change signalling NaNs that they load as floats. */
+static inline __attribute__((always_inline)) void vbits_transpose(vbits *v) {
+    if (VLANES == 1) return;
+    vec lanes[VLANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < VLANES; ++i) lanes[i] = vbits_real(v[i]);
+    vtranspose(lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < VLANES; ++i) v[i] = vbits_of(lanes[i]);
 }
 static inline uint32_t fc_pair_bits(const int16_t *p) {
     uint32_t bits;

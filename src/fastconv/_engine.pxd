@@ -169,7 +169,6 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **plan)
     void fc_integer_plan_destroy(fc_integer_plan *plan)
     int64_t fc_integer_plan_packed(const fc_integer_plan *plan)
-    int64_t fc_integer_plan_workspace(const fc_integer_plan *plan, int threads)
     fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
                               void *packed)
     fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads)

@@ -32,7 +32,9 @@ cdef class IntegerConv:
         fill(d.x_stride, x_strides, 5)
         fill(d.y_stride, y_strides, 5)
         d.x_zero, d.y_zero = x_zero, y_zero
-        check(fc_integer_plan_create(&d, &self.plan))
+        with nogil:
+            status = fc_integer_plan_create(&d, &self.plan)
+        check(status)
         self.packed_bytes = fc_integer_plan_packed(self.plan)
         self.kept = np.empty(self.packed_bytes + 64, np.uint8)
         self.packed = <void *>((<uintptr_t>data(self.kept) + 63) & ~<uintptr_t>63)
@@ -43,9 +45,6 @@ cdef class IntegerConv:
 
     def __dealloc__(self):
         fc_integer_plan_destroy(self.plan)
-
-    def workspace_bytes(self, int threads):
-        return fc_integer_plan_workspace(self.plan, threads)
 
     def execute(self, cnp.ndarray x, cnp.ndarray y, int num_threads=0):
         cdef fc_status status

@@ -30,6 +30,15 @@ static const shape SHAPES[] = {
     {1, 5, 12, 1, {5, 6, 7}, {3, 2, 3}, {2, 1, 1}, {1, 2, 1}, {1, 1, 0}, {2, 0, 1}},
     {1, 4, 4, 1, {7, 3, 3}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}, {3, 1, 0}},
     {1, 2, 10, 1, {1, 1, 700}, {1, 1, 9}, {1, 1, 1}, {1, 1, 4}, {0, 0, 30}, {0, 0, 2}},
+    {1, 6, 5, 1, {1, 2, 90}, {1, 1, 1}, {1, 1, 9}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+    {2, 9, 6, 3, {1, 3, 80}, {1, 1, 1}, {1, 1, 7}, {1, 1, 1}, {0, 0, 10}, {0, 1, 19}},
+    {1, 20, 20, 20, {1, 9, 61}, {1, 1, 2}, {1, 4, 20}, {1, 1, 3}, {0, 1, 1}, {0, 2, 0}},
+    {1, 5, 9, 1, {1, 90, 7}, {1, 3, 1}, {1, 1, 1}, {1, 40, 1}, {0, 0, 0}, {0, 0, 0}},
+    {1, 4, 18, 2, {1, 60, 70}, {1, 3, 2}, {1, 9, 30}, {1, 25, 40}, {0, 2, 3}, {0, 25, 30}},
+    {1, 3, 8, 1, {9, 6, 50}, {2, 2, 3}, {3, 2, 1}, {5, 1, 20}, {1, 1, 4}, {0, 0, 5}},
+    {1, 5, 9, 1, {1, 70, 1}, {1, 3, 1}, {1, 2, 1}, {1, 3, 1}, {0, 4, 0}, {0, 1, 0}},
+    {2, 6, 6, 3, {3, 31, 1}, {2, 1, 1}, {1, 9, 1}, {1, 1, 1}, {1, 0, 0}, {0, 0, 0}},
+    {1, 2600, 1, 1, {1, 2, 260}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
     {0, 2, 2, 1, {1, 4, 4}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
 };
 /* clang-format on */
@@ -178,8 +187,83 @@ static void refuses(void) {
     check(fc_integer_plan_create(&d, &plan) == FC_INVALID, "no stride");
     d = good, d.n = INT64_MAX / 4;
     check(fc_integer_plan_create(&d, &plan) == FC_OVERFLOW, "too many elements");
-    d = good, d.dilation[1] = INT64_MAX / 16;
+    d = good, d.ic = (int64_t)1 << 33;
     check(fc_integer_plan_create(&d, &plan) == FC_UNSUPPORTED, "a tile too large");
+    d = good, d.n = 0, d.in[1] = d.out[1] = INT64_MAX / 16;
+    check(fc_integer_plan_create(&d, &plan) == FC_OVERFLOW, "too many elements of an empty batch");
+    d = good, d.oc = d.groups = (int64_t)1 << 55, d.ic = 4 * d.groups;
+    check(fc_integer_plan_create(&d, &plan) != FC_OK && !plan, "too many weights");
+}
+
+/* Plans alone: sizes that no test could compute. */
+static void plans(const char *what, fc_integer_desc d) {
+    fc_integer_plan *plan;
+    doing("integers plan %s", what);
+    const fc_status status = fc_integer_plan_create(&d, &plan);
+    check(status == FC_OK, "%s", fc_status_message(status));
+    if (status != FC_OK) return;
+    check(fc_integer_plan_workspace(plan, 1) < 1 << 26, "workspace of %ld bytes",
+          (long)fc_integer_plan_workspace(plan, 1));
+    if (d.n == 0) check(fc_integer_execute(plan, NULL, NULL, NULL, 1) == FC_OK, "execute");
+    fc_integer_plan_destroy(plan);
+}
+
+static void plans_of_any_size(void) {
+    const int64_t high = (int64_t)1 << 40;
+    const fc_integer_desc good = {
+        sizeof good,      FC_UINT8,  FC_INT32,  1,         4,         6,         1,
+        {1, 5, 5},        {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {100, 25, 25, 5, 1},
+        {54, 9, 9, 3, 1}, 0,         0};
+    fc_integer_desc d = good;
+    d.in[1] = d.out[1] = high;
+    plans("of many rows", d);
+    d.n = 0;
+    plans("of many rows and no image", d);
+    d = good, d.dilation[1] = d.dilation[2] = INT64_MAX / 16;
+    plans("of taps far apart", d);
+    d = good, d.out[1] = d.out[2] = 1, d.stride[1] = d.stride[2] = INT64_MAX;
+    plans("of one output with any stride", d);
+    d = good, d.stride[2] = INT64_MAX / 16;
+    plans("of outputs far apart", d);
+    d = good, d.ic = 1 << 20, d.in[2] = d.out[2] = 40000;
+    plans("of many channels and long rows", d);
+}
+
+/* No number times zero is a number: it becomes a bound. */
+static void run_without_numbers(fc_dtype to) {
+    enum { FILTERS = 21, PIXELS = 7 };
+    const fc_integer_desc d = {sizeof d,
+                               FC_UINT8,
+                               to,
+                               1,
+                               1,
+                               FILTERS,
+                               1,
+                               {1, 1, PIXELS},
+                               {1, 1, PIXELS},
+                               {1, 1, 1},
+                               {1, 1, 1},
+                               {1, 1, 1},
+                               {0, 0, 0},
+                               {PIXELS, PIXELS, PIXELS, PIXELS, 1},
+                               {FILTERS * PIXELS, PIXELS, PIXELS, PIXELS, 1},
+                               0,
+                               3};
+    const double factors[] = {NAN, INFINITY, -NAN};
+    const uint8_t x[PIXELS] = {0, 1, 0, 255};
+    uint8_t y[FILTERS * PIXELS];
+    int16_t w[FILTERS];
+    double factor[FILTERS];
+    for (int o = 0; o < FILTERS; ++o) w[o] = 1, factor[o] = factors[o % 3];
+    doing("integers %s, factors that are no numbers, to type %d", fc_isa_name(fc_isa()), to);
+    fc_integer_plan *plan;
+    check(fc_integer_plan_create(&d, &plan) == FC_OK, "plan");
+    void *packed = aligned_alloc(64, (size_t)fc_integer_plan_packed(plan));
+    check(fc_integer_pack(plan, w, NULL, factor, packed) == FC_OK, "pack");
+    check(fc_integer_execute(plan, x, packed, y, 1) == FC_OK, "execute");
+    for (int i = 0; i < FILTERS * PIXELS; ++i) check_close(get(to, y, i), (double)lowest(to) + 255, 0, "y");
+    free(packed);
+    fc_integer_plan_destroy(plan);
 }
 
 void test_integers(void) {
@@ -194,6 +278,9 @@ void test_integers(void) {
             run(&SHAPES[s], FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
             run(&SHAPES[s], FC_INT8, FC_UINT8, CHANNELS_LAST, CHANNELS_LAST, 1);
         }
+        run_without_numbers(FC_UINT8);
+        run_without_numbers(FC_INT8);
     }
     refuses();
+    plans_of_any_size();
 }
