@@ -22,7 +22,7 @@ def gaussian_weights(sigma: float, order: int, radius: int) -> np.ndarray:
     Examples
     --------
     >>> gaussian_weights(1.0, 0, 1).round(3), gaussian_weights(1.0, 1, 1).round(3)
-    (array([0.274, 0.452, 0.274]), array([ 0.274, -0.   , -0.274]))
+    (array([0.274, 0.452, 0.274]), array([ 0.274,  0.   , -0.274]))
     """
     return (_remembered if radius <= _LONGEST_REMEMBERED else _samples)(sigma, order, radius)
 
