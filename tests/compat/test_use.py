@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import subprocess
 import sys
 import threading
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -166,6 +168,183 @@ def test_an_interrupt_leaves_nothing_half_replaced(monkeypatch, times):
     with pytest.raises(KeyboardInterrupt):
         block.__exit__(None, None, None)
     assert not compat.status().replaced and not any(compat.status().uses.values())
+
+
+class InterruptedLock:
+    """A lock at which Ctrl-C comes, one time, while it is waited for."""
+
+    def __init__(self):
+        self.interrupts = 1
+
+    def __enter__(self):
+        self.interrupts -= 1
+        if self.interrupts >= 0:
+            raise KeyboardInterrupt
+
+    def __exit__(self, *exception):
+        pass
+
+
+def interrupt_the_wait(patch, module):
+    patch.setattr(module, "_lock", InterruptedLock())
+
+
+def interrupt_the_settling(patch, module):
+    real, left = module._settle, [1]
+
+    def settle(hosts):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise KeyboardInterrupt
+        real(hosts)
+
+    patch.setattr(module, "_settle", settle)
+
+
+@pytest.mark.parametrize("interrupt", [interrupt_the_wait, interrupt_the_settling])
+def test_an_interrupted_block_begins_or_ends_whole(monkeypatch, interrupt):
+    module = importlib.import_module("fastconv.compat.use")
+    block = compat.use("scipy.signal", "numpy")
+    with monkeypatch.context() as patch:
+        interrupt(patch, module)
+        with pytest.raises(KeyboardInterrupt):
+            block.__enter__()
+    assert not compat.status().replaced and not any(compat.status().uses.values())
+    with block:
+        block.__enter__()
+        with monkeypatch.context() as patch:
+            interrupt(patch, module)
+            with pytest.raises(KeyboardInterrupt):
+                block.__exit__(None, None, None)
+        assert compat.status().uses["scipy.signal"] == compat.status().uses["numpy"] == 1
+    assert not compat.status().replaced
+
+
+def test_the_lock_is_not_held_while_a_host_is_imported(monkeypatch):
+    module = importlib.import_module("fastconv.compat.use")
+    monkeypatch.setattr(module, "_replacements", {})
+    lock = mock.MagicMock()
+    monkeypatch.setattr(module, "_lock", lock)
+    for action in (lambda: compat.use("numpy").__enter__(), lambda: compat.install("numpy")):
+        with mock.patch.object(module.importlib, "import_module", side_effect=KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt):
+                action()
+    assert not lock.__enter__.called
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="interrupts come between CPython's instructions")
+def test_an_interrupt_before_any_instruction_leaves_nothing(monkeypatch):
+    module = importlib.import_module("fastconv.compat.use")
+    # An interrupt between the end of a `with` and the lock's own exit, where none comes but here, leaves it locked.
+    monkeypatch.setattr(module, "_lock", threading.RLock())
+
+    # What the settling itself does has its own tests.
+    steps = ("__init__", "__enter__", "begin", "__exit__", "_end", "end")
+
+    def interrupted_before(number):
+        left = number
+
+        def trace(frame, event, argument):
+            nonlocal left
+            if frame.f_code.co_filename != module.__file__ or frame.f_code.co_name not in steps:
+                return None
+            frame.f_trace_opcodes = True
+            left -= event == "opcode"
+            if not left:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        debugger = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            with compat.use("numpy"):
+                pass
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(debugger)
+        return False
+
+    with compat.use("numpy"):
+        pass
+    number = 1
+    while interrupted_before(number):
+        assert np.convolve is OWN["numpy"] and not compat.status().uses["numpy"], number
+        number += 1
+    assert number > 100
+
+
+def test_a_block_that_nobody_can_end_is_none():
+    compat.use("numpy").__enter__()
+    gc.collect()
+    assert np.convolve is OWN["numpy"] and compat.status().uses["numpy"] == 0
+
+
+def test_what_is_patched_when_a_host_is_first_used_is_replaced_later():
+    code = (
+        "from unittest import mock\n"
+        "import numpy as np, scipy.ndimage, scipy.signal\n"
+        "from fastconv import compat\n"
+        "for module, name in ((scipy.ndimage, 'gaussian_filter'), (scipy.signal, 'convolve'), (np, 'convolve')):\n"
+        "    own = getattr(module, name)\n"
+        "    with mock.patch.object(module, name) as patch, compat.use(module.__name__):\n"
+        "        assert getattr(module, name) is patch\n"
+        "    assert getattr(module, name) is own\n"
+        "    with compat.use(module.__name__):\n"
+        "        assert getattr(module, name).__module__.startswith('fastconv'), name\n"
+        "    assert getattr(module, name) is own\n"
+        "from fastconv.compat import ndimage, scipy_signal\n"
+        "assert type(ndimage.gaussian_filter(np.ones((3, 3)), 1)) is np.ndarray\n"
+        "assert type(scipy_signal.convolve(np.ones(3, np.float16), np.ones(2, np.float16))) is np.ndarray\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_name_deleted_meanwhile():
+    with compat.use("scipy.signal", "scipy.ndimage"):
+        del signal.convolve
+        assert "convolve" not in compat.status().replaced["scipy.signal"]
+    assert not hasattr(signal, "convolve") and not compat.status().replaced
+    with compat.use("scipy.signal"):
+        assert not hasattr(signal, "convolve") and signal.correlate.__module__.startswith("fastconv")
+    assert not compat.status().replaced
+    signal.convolve = OWN["scipy.signal"]
+
+
+def test_a_place_that_refuses_hinders_no_other(monkeypatch):
+    module = importlib.import_module("fastconv.compat.use")
+    put = module._Place.put
+
+    def refuse(place, function, instead):
+        if place.name == "convolve":
+            raise AttributeError(place.name)
+        put(place, function, instead)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Place, "put", refuse)
+        with pytest.raises(AttributeError, match="convolve"), compat.use("scipy.signal", "scipy.ndimage"):
+            raise AssertionError
+        assert not compat.status().replaced
+    block = compat.use("scipy.signal", "scipy.ndimage")
+    block.__enter__()
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Place, "put", refuse)
+        with pytest.raises(AttributeError, match="convolve"):
+            block.__exit__(None, None, None)
+    assert compat.status().replaced == {"scipy.signal": ["convolve"], "scipy.ndimage": ["convolve"]}
+    with compat.use("scipy.signal", "scipy.ndimage"):
+        pass
+
+
+def test_ending_what_is_not_open_is_an_error():
+    block = compat.use("numpy")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"use\('numpy'\) is not open: .*with"):
+            block.__exit__(None, None, None)
+        with block:
+            assert np.convolve is not OWN["numpy"]
+    assert compat.status().uses["numpy"] == 0
 
 
 def test_what_others_put_there_stays(monkeypatch):

@@ -1,11 +1,20 @@
-"""How an adapter imports its host."""
+"""How an adapter imports its host, and finds the host's own functions."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
-__all__ = ["host_module"]
+__all__ = ["host_module", "own_function"]
+
+# Public module -> where it has its functions from, newest release first. Who patches a function does it in the public
+# one. SciPy's first ones hold what the public modules show where its array API support wraps the functions.
+_ORIGINS = {
+    "scipy.signal": ("scipy.signal._support_alternative_backends", "scipy.signal._signaltools"),
+    "scipy.ndimage": ("scipy.ndimage._support_alternative_backends", "scipy.ndimage._filters"),
+    "numpy": ("numpy._core.numeric", "numpy.core.numeric"),
+}
 
 
 def host_module(name: str, package: str) -> Any:
@@ -36,3 +45,31 @@ def host_module(name: str, package: str) -> Any:
             raise
         message = f"fastconv.compat.{top} adapts {top}, which is not installed: pip install {package}"
         raise ModuleNotFoundError(message, name=top) from None
+
+
+def own_function(holder: Any, name: str) -> Any:
+    """Return a host's own function, also while somebody has patched or deleted it in its public module.
+
+    Parameters
+    ----------
+    holder : module or class
+        Where the host shows it.
+    name : str
+        The function.
+
+    Returns
+    -------
+    callable
+        From the module that the public one has it from, where that is known.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> own_function(numpy, "convolve") is numpy.convolve
+    True
+    """
+    for origin in _ORIGINS.get(holder.__name__, ()):
+        function = getattr(sys.modules.get(origin), name, None)
+        if function is not None:
+            return function
+    return getattr(holder, name)

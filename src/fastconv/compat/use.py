@@ -3,20 +3,24 @@
 A host's module gets fastconv's functions as attributes while any `use` of it is open or it is installed, and its own
 back afterwards. Whoever asks the module by name (``scipy.signal.convolve``) gets fastconv's; whoever took a function
 out of it before (``from scipy.signal import convolve``) keeps the host's, who did so meanwhile keeps fastconv's, and
-`status` lists those of both kinds that it can see. What interrupts a replacement, in the imports or after, undoes it.
+`status` lists those of both kinds that it can see. What interrupts a replacement, in the imports or after, undoes it;
+what interrupts the end of one does not keep it from ending.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import ContextDecorator
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, ParamSpec, TypeVar
+
+from fastconv.compat._hosts import own_function
 
 __all__ = ["HOSTS", "Status", "install", "status", "uninstall", "use"]
 
@@ -25,18 +29,27 @@ __all__ = ["HOSTS", "Status", "install", "status", "uninstall", "use"]
 HOSTS = {"scipy.signal": "scipy_signal", "scipy.ndimage": "ndimage", "numpy": "numpy", "numpy_ml": "numpy_ml"}
 
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
 @dataclass(frozen=True)
 class _Place:
-    """An attribute of a host's module or class: what was there before, and what stands in for it."""
+    """An attribute of a host's module or class: the host's own, and what stands in for it."""
 
     holder: Any
     name: str
     before: Any
     ours: Any
 
+    @property
+    def now(self) -> Any:
+        """What is there; None if somebody has deleted it."""
+        return getattr(self.holder, self.name, None)
+
     def put(self, function: Any, instead: Any) -> None:
-        """Replace a function, but not what somebody else has put there meanwhile."""
-        if getattr(self.holder, self.name) is instead:
+        """Replace a function, but not what somebody else has put there."""
+        if self.now is instead:
             setattr(self.holder, self.name, function)
 
     def __str__(self) -> str:
@@ -48,40 +61,34 @@ class _Replacement:
     """One host: its places, and what keeps fastconv in them."""
 
     places: list[_Place]
-    uses: int = 0
+    # Weak: a block that nobody can end any more is none.
+    blocks: set[weakref.ref[_Block]] = field(default_factory=set)
     installed: bool = False
 
-    def settle(self) -> None:
-        """Make the host what the counts say."""
-        for place in self.places:
-            if self.uses or self.installed:
-                place.put(place.ours, place.before)
-            else:
-                place.put(place.before, place.ours)
+    @property
+    def uses(self) -> int:
+        return sum(block() is not None for block in list(self.blocks))
+
+    def wanted(self) -> bool:
+        """Whether fastconv is to be in the places."""
+        return self.installed or self.uses > 0
 
 
-class _Wanted(NamedTuple):
-    """Counts that a host is to have."""
-
-    host: _Replacement
-    uses: int
-    installed: bool
-
-
-def _make(wanted: list[_Wanted]) -> None:
-    for host, uses, installed in wanted:
-        host.uses, host.installed = uses, installed
-    for host, _, _ in wanted:
-        host.settle()
-
-
-def _change(wanted: list[_Wanted], if_interrupted: list[_Wanted]) -> None:
-    """Bring hosts to these counts; all of them to the others if that is interrupted."""
-    try:
-        _make(wanted)
-    except BaseException:
-        _make(if_interrupted)
-        raise
+def _settle(hosts: Sequence[_Replacement]) -> None:
+    """Make hosts what is wanted, in every place even if one refuses."""
+    failed: Exception | None = None
+    for host in hosts:
+        settled = None
+        # Again if garbage collection ended a block meanwhile.
+        while settled is not host.wanted():
+            settled = host.wanted()
+            for place in host.places:
+                try:
+                    place.put(*((place.ours, place.before) if settled else (place.before, place.ours)))
+                except Exception as error:
+                    failed = error
+    if failed is not None:
+        raise failed
 
 
 _lock = threading.RLock()
@@ -109,7 +116,7 @@ def _checked(hosts: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _replacement(host: str) -> _Replacement:
-    """The host's entry; made when it is first asked for, which imports the host."""
+    """The host's entry; made when it is first asked for, which imports the host: never ask while holding the lock."""
     found = _replacements.get(host)
     if found is None:
         adapter = importlib.import_module(f"fastconv.compat.{HOSTS[host]}")
@@ -117,19 +124,47 @@ def _replacement(host: str) -> _Replacement:
         places = getattr(adapter, "PLACES", None) or [
             (module, name, getattr(adapter, name)) for name in adapter.__all__
         ]
-        found = _Replacement([_Place(holder, name, getattr(holder, name), ours) for holder, name, ours in places])
-        _replacements[host] = found
+        made = _Replacement([_Place(holder, name, own_function(holder, name), ours) for holder, name, ours in places])
+        found = _replacements.setdefault(host, made)
     return found
 
 
-def _now(hosts: Iterable[str]) -> list[_Wanted]:
-    return [_Wanted(host, host.uses, host.installed) for host in map(_replacement, hosts)]
+def _dropped(block: weakref.ref[_Block]) -> None:
+    """End a block that was interrupted where nothing could be done about it, on the first step into ``__exit__``."""
+    with _lock:
+        hosts = [host for host in _replacements.values() if block in host.blocks]
+        for host in hosts:
+            host.blocks.discard(block)
+        _settle(hosts)
 
 
-class use(ContextDecorator):  # noqa: N801 - reads as a word: with use(...)
+class _Block:
+    """What one entry into a `use` keeps of hosts. Every step may be done twice."""
+
+    def __init__(self, hosts: Sequence[_Replacement]) -> None:
+        self.hosts = hosts
+
+    def begin(self) -> None:
+        reference = weakref.ref(self, _dropped)
+        with _lock:
+            for host in self.hosts:
+                host.blocks.add(reference)
+            _settle(self.hosts)
+
+    def end(self) -> None:
+        # Equal to the one that the hosts hold, which goes before its referent: nothing is called then.
+        reference = weakref.ref(self)
+        with _lock:
+            for host in self.hosts:
+                host.blocks.discard(reference)
+            _settle(self.hosts)
+
+
+class use:  # noqa: N801 - reads as a word: with use(...)
     """Run a block, or a decorated function, with fastconv in the place of hosts' functions.
 
-    Process-wide: other threads see it too. Blocks may nest and overlap; the last one to end puts everything back.
+    Process-wide: other threads see it too. Blocks may nest and overlap; the last one to end puts everything back. What
+    somebody else has put in a function's place, before or meanwhile, stays there.
 
     Parameters
     ----------
@@ -142,6 +177,8 @@ class use(ContextDecorator):  # noqa: N801 - reads as a word: with use(...)
         If a host is unknown.
     ImportError
         On entering, if a host is not installed.
+    RuntimeError
+        If it is ended more often than it was entered.
 
     Examples
     --------
@@ -157,17 +194,52 @@ class use(ContextDecorator):  # noqa: N801 - reads as a word: with use(...)
 
     def __init__(self, *hosts: str) -> None:
         self.hosts = _checked(hosts)
+        self._blocks: list[_Block] = []
+
+    def __call__(self, function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+        @functools.wraps(function)
+        def inside(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+            with use(*self.hosts):
+                return function(*args, **kwargs)
+
+        return inside
 
     def __enter__(self) -> use:
-        with _lock:
-            before = _now(self.hosts)
-            _change([wanted._replace(uses=wanted.uses + 1) for wanted in before], before)
-        return self
+        block = _Block([_replacement(host) for host in self.hosts])
+        try:
+            block.begin()
+            self._blocks.append(block)
+            return self
+        except BaseException:
+            if block in self._blocks:
+                self._blocks.remove(block)
+            block.end()
+            raise
 
     def __exit__(self, *exception: object) -> None:
-        with _lock:
-            after = [wanted._replace(uses=wanted.uses - 1) for wanted in _now(self.hosts)]
-            _change(after, after)
+        ended: list[_Block] = []
+        try:
+            self._end(ended)
+        except BaseException:
+            if ended or self._blocks:
+                self._end(ended)
+            raise
+
+    def _end(self, ended: list[_Block]) -> None:
+        """End a block, the same one if it is called again."""
+        if not ended:
+            if not self._blocks:
+                names = ", ".join(map(repr, self.hosts))
+                raise RuntimeError(f"use({names}) is not open: end it once for each time it was entered, or use `with`")
+            # Between the lists in one call, which no interrupt and no thread divides.
+            ended.extend(map(list.pop, [self._blocks]))
+        ended[0].end()
+
+
+def _set_installed(hosts: Sequence[_Replacement], installed: Sequence[bool]) -> None:
+    for host, value in zip(hosts, installed, strict=True):
+        host.installed = value
+    _settle(hosts)
 
 
 def install(*hosts: str) -> None:
@@ -185,10 +257,14 @@ def install(*hosts: str) -> None:
     ImportError
         If a host is not installed.
     """
-    names = _checked(hosts)
+    found = [_replacement(host) for host in _checked(hosts)]
     with _lock:
-        before = _now(names)
-        _change([wanted._replace(installed=True) for wanted in before], before)
+        before = [host.installed for host in found]
+        try:
+            _set_installed(found, [True] * len(found))
+        except BaseException:
+            _set_installed(found, before)
+            raise
 
 
 def uninstall(*hosts: str) -> None:
@@ -199,10 +275,14 @@ def uninstall(*hosts: str) -> None:
     *hosts : str
         As for `use`.
     """
+    names = _checked(hosts) if hosts else tuple(_replacements)
     with _lock:
-        names = [host for host in (_checked(hosts) if hosts else tuple(_replacements)) if host in _replacements]
-        after = [wanted._replace(installed=False) for wanted in _now(names)]
-        _change(after, after)
+        found = [_replacements[host] for host in names if host in _replacements]
+        try:
+            _set_installed(found, [False] * len(found))
+        except BaseException:
+            _set_installed(found, [False] * len(found))
+            raise
 
 
 @dataclass(frozen=True)
@@ -261,7 +341,7 @@ def status() -> Status:
         ours: set[int] = set()
         hosts: set[str] = set()
         for host, replacement in _replacements.items():
-            there = [place for place in replacement.places if getattr(place.holder, place.name) is place.ours]
+            there = [place for place in replacement.places if place.now is place.ours]
             if there:
                 replaced[host] = list(dict.fromkeys(map(str, there)))
                 hosts.add(host.partition(".")[0])

@@ -1,4 +1,4 @@
-"""SciPy's own filters, bound before anything takes their place: what is not computed here goes to them."""
+"""SciPy's own filters, whatever stands in their place: what is not computed here goes to them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ try:
 except ImportError as error:
     raise ImportError("fastconv.compat.ndimage stands in for SciPy and needs it: pip install scipy") from error
 
+from fastconv.compat._hosts import own_function
 from fastconv.functional._arrays import thread_count
 
 __all__ = ["HOST", "NAMES", "by_host"]
@@ -33,7 +34,7 @@ NAMES = (
     "uniform_filter1d",
 )
 
-HOST: dict[str, Any] = {name: getattr(ndimage, name) for name in NAMES}
+HOST: dict[str, Any] = {name: own_function(ndimage, name) for name in NAMES}
 
 
 def by_host(name: str, num_threads: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""SciPy's own functions, bound before anything takes their place: what is not computed here goes to them."""
+"""SciPy's own functions, whatever stands in their place: what is not computed here goes to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import get_num_threads
+from fastconv.compat._hosts import own_function
 from fastconv.functional._arrays import thread_count
 
 try:
@@ -17,14 +18,14 @@ except ImportError as error:
 
 __all__ = ["foreign", "host_convolve", "host_correlate", "host_fftconvolve", "host_oaconvolve", "no_axes", "workers"]
 
-host_convolve = host.convolve
-host_correlate = host.correlate
-host_convolve2d = host.convolve2d
-host_correlate2d = host.correlate2d
-host_fftconvolve = host.fftconvolve
-host_oaconvolve = host.oaconvolve
-host_choose_conv_method = host.choose_conv_method
-host_correlation_lags = host.correlation_lags
+host_convolve = own_function(host, "convolve")
+host_correlate = own_function(host, "correlate")
+host_convolve2d = own_function(host, "convolve2d")
+host_correlate2d = own_function(host, "correlate2d")
+host_fftconvolve = own_function(host, "fftconvolve")
+host_oaconvolve = own_function(host, "oaconvolve")
+host_choose_conv_method = own_function(host, "choose_conv_method")
+host_correlation_lags = own_function(host, "correlation_lags")
 
 
 def workers(num_threads: int | None) -> Any:
