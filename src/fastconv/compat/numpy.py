@@ -8,12 +8,13 @@ import numpy as np
 
 from fastconv.compat._broadcast import finite, window
 from fastconv.compat._casting import convolve_as
+from fastconv.compat._hosts import own_function
 from fastconv.functional._arrays import thread_count
 
 __all__ = ["convolve", "correlate"]
 
-_host_convolve = np.convolve
-_host_correlate = np.correlate
+_host_convolve = own_function(np, "convolve")
+_host_correlate = own_function(np, "correlate")
 # Below so many products NumPy's own loop ends before a call of the engine has begun.
 _LEAST_PRODUCTS = 30_000
 
