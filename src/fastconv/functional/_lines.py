@@ -72,14 +72,13 @@ def correlate_lines(
     >>> correlate_lines(np.arange(8, dtype=np.uint8)[::2], np.ones(3), 0, 1, "edge", np.empty(2, np.uint8), first=1)
     array([ 6, 12], dtype=uint8)
     """
-    axes = sorted(range(x.ndim), key=lambda other: -abs(out.strides[other]))
+    axes = sorted(range(x.ndim), key=[-abs(stride) for stride in out.strides].__getitem__)
     name, value = (border, 0.0) if isinstance(border, str) else ("constant", border)
     threads = thread_count(num_threads)
 
-    def correlate(source: np.ndarray, result: np.ndarray, sides: _Sides) -> None:
+    def correlate(source: np.ndarray, result: np.ndarray, sides: _Sides, looped: list[int]) -> None:
         size = [math.prod(source.shape[other] for other in run) for run in sides]
         strides = [[a.strides[run[-1]] if run else 0 for run in sides] for a in (source, result)]
-        looped = _looped(source, sides)
         index: list[int | slice] = [slice(None)] * source.ndim
         for places in np.ndindex(*(source.shape[other] for other in looped)):
             for other, place in zip(looped, places, strict=True):
@@ -90,9 +89,9 @@ def correlate_lines(
             )  # fmt: skip
 
     sides = _sides(axes, axis, x, out)
-    calls = math.prod(x.shape[other] for other in _looped(x, sides))
-    if calls == 1 or x.size >= calls * _LEAST_CALL:
-        correlate(x, out, sides)
+    looped = _looped(x, sides)
+    if not looped or x.size >= _LEAST_CALL * math.prod(x.shape[other] for other in looped):
+        correlate(x, out, sides, looped)
         return out
     for index in _pieces(x.shape, [other for other in axes if other != axis]):
         part, target = x[index], out[index]
@@ -100,7 +99,8 @@ def correlate_lines(
         near[...] = part
         scattered = _looped(target, _sides(axes, axis, target))
         result = _laid_out(target, axes) if scattered else target
-        correlate(near, result, _sides(axes, axis, near, result))
+        sides = _sides(axes, axis, near, result)
+        correlate(near, result, sides, _looped(near, sides))
         if scattered:
             target[...] = result
     return out
@@ -113,22 +113,23 @@ def _sides(axes: Sequence[int], axis: int, *arrays: np.ndarray) -> _Sides:
 
 
 def _looped(x: np.ndarray, sides: _Sides) -> list[int]:
-    return [axis for axis in range(x.ndim) if x.shape[axis] != 1 and not any(axis in run for run in sides)]
+    crossed = [axis for run in sides for axis in run]
+    return [axis for axis in range(x.ndim) if axis not in crossed and x.shape[axis] != 1]
 
 
 def _run(axes: Sequence[int], *arrays: np.ndarray) -> list[int]:
     """Neighbouring axes that can be crossed as one in all arrays: of all such the one with the most elements."""
     runs: list[list[int]] = [[]]
-    shape = arrays[0].shape
+    shape, strides = arrays[0].shape, [array.strides for array in arrays]
     for axis in axes:
         if shape[axis] == 1:
             continue
-        joined = runs[-1] and all(a.strides[runs[-1][-1]] == shape[axis] * a.strides[axis] for a in arrays)
-        if joined:
-            runs[-1].append(axis)
+        last = runs[-1]
+        if not last or all(steps[last[-1]] == shape[axis] * steps[axis] for steps in strides):
+            last.append(axis)
         else:
             runs.append([axis])
-    return max(runs, key=lambda run: math.prod(shape[axis] for axis in run) if run else 0)
+    return runs[0] if len(runs) == 1 else max(runs, key=lambda run: math.prod(shape[axis] for axis in run))
 
 
 def _laid_out(like: np.ndarray, axes: Sequence[int]) -> np.ndarray:
