@@ -2,8 +2,9 @@
  *
  * The array is (before, n, after). Where `after` is long, a task takes a band of outputs along the axis and a block of
  * columns: taps are rows in scratch, widened once for the band and at distances that caches like. Where it is short, a task
- * takes runs of lines: a run with its border lies in scratch, and taps are the same run further on. Either way scratch
- * holds no more than a band, and of an axis that is shorter than its kernel each row once. */
+ * takes runs of lines: a run with its border lies in scratch, and taps are the same run further on. Many lines that are
+ * short themselves are columns: elements may lie anywhere, so that `before` is as good as `after`. Either way scratch holds
+ * no more than a band, and of an axis that is shorter than its kernel each row once. */
 #include <math.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@ enum {
     LEAST_COLUMNS = 32, /* of a block of long kernels */
     FEW_COLUMNS = 64,   /* below, lines are runs */
     FEW_ALWAYS = 16,    /* below, however long the kernel is */
+    SHORT_LINE = 128,   /* elements of a line below which many lines are columns, */
+    SHORT_PER_TAP = 8,  /* and for each tap: a run reads what a border adds one by one */
     BAND = 32,          /* rows of outputs, and as many as taps, up to */
     LONGEST_BAND = 128,
     RUN = 4096,             /* elements of outputs in a run */
@@ -274,9 +277,29 @@ static fc_status check(const fc_line_desc *d) {
     return FC_OK;
 }
 
-fc_status fc_correlate_lines(const fc_line_desc *d, const void *x, const double *weight, void *y, int threads) {
-    fc_status status = check(d);
+static int wants_runs(const fc_line_desc *d) {
+    return d->after < FEW_ALWAYS || (d->after < FEW_COLUMNS && d->taps * d->after <= LIMIT);
+}
+
+static void swap(int64_t *a, int64_t *b) {
+    const int64_t c = *a;
+    *a = *b, *b = c;
+}
+
+/* Many short lines are columns of a few long rows. */
+static fc_line_desc turned(fc_line_desc d) {
+    if (wants_runs(&d) && d.before >= FEW_COLUMNS && d.n * d.after < fc_min(SHORT_LINE, SHORT_PER_TAP * d.taps)) {
+        swap(&d.before, &d.after);
+        swap(&d.x_stride[0], &d.x_stride[2]);
+        swap(&d.y_stride[0], &d.y_stride[2]);
+    }
+    return d;
+}
+
+fc_status fc_correlate_lines(const fc_line_desc *desc, const void *x, const double *weight, void *y, int threads) {
+    fc_status status = check(desc);
     if (status != FC_OK) return status;
+    const fc_line_desc wanted = turned(*desc), *d = &wanted;
     const int64_t outputs = d->before * d->outputs * d->after;
     if (outputs == 0) return FC_OK;
     if (!x || !weight || !y) return FC_INVALID;
@@ -286,7 +309,7 @@ fc_status fc_correlate_lines(const fc_line_desc *d, const void *x, const double 
     j.x = side_of((void *)(uintptr_t)x, d->input_type, d->x_stride);
     j.x.plain &= !d->swapped;
     j.y = side_of(y, d->output_type, d->y_stride);
-    const int runs = d->after < FEW_ALWAYS || (d->after < FEW_COLUMNS && d->taps * d->after <= LIMIT);
+    const int runs = wants_runs(d);
     if (runs) {
         lay_runs(&j);
     } else {

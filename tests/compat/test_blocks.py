@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import types
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastconv.compat import ndimage as our_ndimage  # noqa: E402
 from fastconv.compat import numpy as our_numpy  # noqa: E402
 from fastconv.compat import scipy_signal as our_signal  # noqa: E402
 from fastconv.compat.ndimage import _extrema, _passes, _windows  # noqa: E402
+from fastconv.functional import _lines  # noqa: E402
 
 DTYPES = ["u1", "i2", "u4", "i4", "i8", "f4", "f8"]
 SHAPES = [(90, 110), (9001,), (7, 33, 40), (4, 500, 3), (2000, 5)]
@@ -90,6 +92,52 @@ def test_filters(blocks, dtype, view, name):
         with np.errstate(all="ignore"):
             wanted, found = (FILTERS[name](host, x, mode) for host in (ndimage, our_ndimage))
         same(found, wanted, name not in ("convolve", "uniform", "sobel of floats"))
+
+
+MANY_AXES = {
+    "turned": lambda dtype: picture(dtype, (5, 4, 3, 6, 2, 7)).transpose(3, 1, 5, 0, 4, 2),
+    "every other": lambda dtype: picture(dtype, (10, 6, 8, 6, 4, 6))[(slice(None, None, -2),) * 6],
+    "last first": lambda dtype: np.asfortranarray(picture(dtype, (5, 4, 3, 6, 2, 7))),
+    "other byte order": lambda dtype: picture(dtype, (7, 6, 5, 4, 3)).T.astype(np.dtype(dtype).newbyteorder()),
+}
+
+
+@pytest.mark.parametrize("piece", [1 << 18, 100, 1])
+@pytest.mark.parametrize("view", MANY_AXES)
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
+def test_views_of_many_axes(monkeypatch, dtype, view, piece):
+    monkeypatch.setattr(_lines, "_PIECE", piece)
+    x = MANY_AXES[view](dtype)
+    for axis, mode in zip(range(x.ndim), itertools.cycle(MODES)):
+        weights = [0.25, 0.5, 0.125]
+        wanted = ndimage.correlate1d(x, weights, axis, mode=mode, cval=3)
+        np.testing.assert_array_equal(our_ndimage.correlate1d(x, weights, axis, mode=mode, cval=3), wanted)
+        out = np.zeros([2 * n for n in x.shape], x.dtype.newbyteorder("="))[(slice(None, None, 2),) * x.ndim]
+        our_ndimage.correlate1d(x, weights, axis, out, mode, 3)
+        np.testing.assert_array_equal(out, wanted)
+
+
+def test_pieces_of_views_are_bounded(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(_lines, "_PIECE", 500)
+    monkeypatch.setattr(
+        _lines, "scratch", lambda shape, dtype: sizes.append(math.prod(shape)) or np.empty(shape, dtype)
+    )
+    our_ndimage.correlate1d(np.zeros((6, 7, 8, 9, 10)).T, [1, 2, 1], 2)
+    assert sizes and max(sizes) <= 500
+
+
+@pytest.mark.parametrize("shape", [(3000, 2), (2000, 3), (500, 2, 3), (70, 17), (300, 1)])
+@pytest.mark.parametrize("taps", [1, 3, 4, 9, 31])
+def test_many_short_lines(taps, shape):
+    weights = np.random.default_rng(taps).standard_normal(taps)
+    for dtype, mode in zip(["u1", "i2", "f4", "f8", ">f8"], MODES, strict=True):
+        x = picture(dtype, shape)
+        for array in (x, x[::-1], np.asfortranarray(x)):
+            wanted, found = (
+                host.correlate1d(array, weights, 1, "f8", mode, 0.5) for host in (ndimage, our_ndimage)
+            )  # fmt: skip
+            np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "uniform", "convolve", "maximum", "minimum"])

@@ -192,7 +192,7 @@ static void any(fc_dtype from, fc_dtype to, lie x_lie, lie y_lie, int swapped, c
 static void all_types(void) {
     static const fc_dtype ALL[] = {FC_FLOAT32, FC_FLOAT64, FC_INT8,   FC_UINT8, FC_INT16,
                                    FC_UINT16,  FC_INT32,   FC_UINT32, FC_INT64, FC_UINT64};
-    static const int64_t SIZES[][3] = {{3, 9, 1}, {2, 37, 5}, {2, 3, 70}, {1, 40, 130}, {1, 700, 1}};
+    static const int64_t SIZES[][3] = {{3, 9, 1}, {2, 37, 5}, {2, 3, 70}, {1, 40, 130}, {1, 700, 1}, {90, 3, 2}};
     static const int64_t TAPS[] = {1, 5, 61};
     enum { COUNT = sizeof ALL / sizeof ALL[0] };
     for (int from = 0; from < COUNT; ++from)
@@ -231,8 +231,9 @@ static void refuses(void) {
 }
 
 void test_lines(void) {
-    static const int64_t SIZES[][3] = {{1, 1, 1},  {1, 9, 1},   {3, 2, 1},   {20, 70, 1}, {1, 5000, 1}, {5, 40, 3},
-                                       {1, 7, 63}, {2, 40, 64}, {1, 70, 67}, {1, 3, 513}, {1, 70, 1030}};
+    static const int64_t SIZES[][3] = {{1, 1, 1},     {1, 9, 1},   {3, 2, 1},   {20, 70, 1}, {1, 5000, 1},
+                                       {5, 40, 3},    {1, 7, 63},  {2, 40, 64}, {1, 70, 67}, {1, 3, 513},
+                                       {1, 70, 1030}, {700, 2, 1}, {64, 5, 3},  {63, 5, 1}};
     static const int64_t TAPS[] = {1, 2, 3, 4, 17, 75};
     for (int isa = 0; isa < fc_isa_count(); ++isa) {
         if (!fc_isa_supported(isa)) continue;
