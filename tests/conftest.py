@@ -6,6 +6,7 @@ every n-th test only (under sanitizers, where all take too long)."""
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -15,6 +16,10 @@ from fastconv import _engine
 
 # The tests are about the engine's own choices, here and in the processes they start.
 os.environ["FASTCONV_TUNE"] = "0"
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("fastconv", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("fastconv")

@@ -91,10 +91,14 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(command, words, tmp_path):
         [sys.executable, *command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE.parent,
         start_new_session=True,
     )  # fmt: skip
-    assert child.stdout.readline().startswith("# cpu")
-    time.sleep(2)
-    os.killpg(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    try:
+        assert child.stdout.readline().startswith("# cpu")
+        time.sleep(2)
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
     assert child.returncode == 130
     assert err == f"bench_{words[0]}: interrupted\n"
     assert not list(tmp_path.iterdir())
