@@ -198,6 +198,28 @@ fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const i
                           void *packed);
 fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads);
 
+/* ---- small integers that stand for real numbers ---------------------------------------------------------------- */
+
+/* (q - zero) * scale for FC_INT8 and FC_UINT8; FC_FLOAT32 stands for itself. */
+typedef struct fc_meaning {
+    fc_dtype type;
+    int32_t zero; /* a value of the type */
+    float scale;  /* finite, not 0 */
+} fc_meaning;
+
+/* y[i] stands for a[i] + b[i], or for their product; without b (NULL) for a[i]:  clip(rint(v / scale) + zero), half to even.
+ * All steps are rounded to float32. y may be a or b, if its elements are as large. */
+typedef struct fc_combine_desc {
+    uint32_t struct_size; /* sizeof(fc_combine_desc) */
+    fc_meaning a, b, y;
+    int product;
+    int64_t count;
+} fc_combine_desc;
+fc_status fc_combine(const fc_combine_desc *desc, const void *a, const void *b, void *y, int threads);
+
+/* y[i] = table[x[i]]; y may be x. */
+fc_status fc_lookup(const uint8_t table[256], int64_t count, const uint8_t *x, uint8_t *y, int threads);
+
 /* ---- pooling ------------------------------------------------------------------------------------------------- */
 
 typedef enum fc_pool_kind { FC_POOL_MAX, FC_POOL_AVG, FC_POOL_LP, FC_POOL_UNPOOL } fc_pool_kind;

@@ -38,6 +38,8 @@
 
 #include "microkernels/integers.h"
 
+#include "microkernels/quantized.h"
+
 extern const fc_kernels FC_NAME(fc_kernels);
 const fc_kernels FC_NAME(fc_kernels) = {
     .isa = FC_STRING(FC_ISA),
@@ -126,5 +128,8 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .softmax = FC_NAME(fc_softmax),
     .softmax_backward = FC_NAME(fc_softmax_backward),
     .cross_entropy = FC_NAME(fc_cross_entropy),
+#if !FC_F64
+    .combine = FC_NAME(fc_combine),
+#endif
     .multiply_adds = FC_NAME(fc_multiply_adds),
 };

@@ -262,6 +262,8 @@ typedef struct fc_kernels {
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
     void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
                           void *losses, void *dx);
+    /* fc_combine on whole vectors of elements; NULL in the table of float64 */
+    void (*combine)(const fc_combine_desc *desc, int64_t count, const void *a, const void *b, void *y);
     /* rounds of multiply-adds in registers; stores one vector to sink and returns how many of elements were done */
     int64_t (*multiply_adds)(int64_t rounds, void *sink);
 } fc_kernels;

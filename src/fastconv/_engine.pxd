@@ -1,5 +1,5 @@
 # The C interface of csrc/fastconv.h, as far as the wrappers of _engine.pyx use it.
-from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 
 
 cdef extern from "fastconv.h" nogil:
@@ -172,6 +172,18 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
                               void *packed)
     fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads)
+
+    ctypedef struct fc_meaning:
+        fc_dtype type
+        int32_t zero
+        float scale
+    ctypedef struct fc_combine_desc:
+        uint32_t struct_size
+        fc_meaning a, b, y
+        int product
+        int64_t count
+    fc_status fc_combine(const fc_combine_desc *desc, const void *a, const void *b, void *y, int threads)
+    fc_status fc_lookup(const uint8_t *table, int64_t count, const uint8_t *x, uint8_t *y, int threads)
 
     ctypedef enum fc_pool_kind:
         FC_POOL_MAX

@@ -8,7 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport int16_t, int32_t, int64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec

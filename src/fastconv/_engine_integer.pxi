@@ -53,3 +53,45 @@ cdef class IntegerConv:
         with nogil:
             status = fc_integer_execute(self.plan, px, self.packed, py, num_threads)
         check(status)
+
+
+MEANINGS = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.int8): FC_INT8, np.dtype(np.uint8): FC_UINT8}
+
+
+cdef fc_meaning meaning(cnp.ndarray array, tuple scale):
+    """What an array's elements mean, by (scale, zero point)."""
+    cdef fc_meaning m
+    m.type = MEANINGS[array.dtype]
+    m.scale, m.zero = scale
+    return m
+
+
+def combine(cnp.ndarray a, tuple a_scale, cnp.ndarray b, tuple b_scale, bint product, cnp.ndarray y, tuple y_scale,
+            int num_threads=0):
+    """The sum or product of a and b, or without b a itself, to y; C-contiguous, each with (scale, zero point)."""
+    cdef fc_combine_desc d
+    cdef fc_status status
+    cdef void *pa = data(a)
+    cdef void *pb = data(b)
+    cdef void *py = data(y)
+    memset(&d, 0, sizeof(d))
+    d.struct_size = sizeof(d)
+    d.a, d.y = meaning(a, a_scale), meaning(y, y_scale)
+    if b is not None:
+        d.b = meaning(b, b_scale)
+    d.product, d.count = product, cnp.PyArray_SIZE(y)
+    with nogil:
+        status = fc_combine(&d, pa, pb, py, num_threads)
+    check(status)
+
+
+def lookup(cnp.ndarray table, cnp.ndarray x, cnp.ndarray y, int num_threads=0):
+    """y = table[x] of bytes, C-contiguous."""
+    cdef fc_status status
+    cdef int64_t count = cnp.PyArray_SIZE(x)
+    cdef void *pt = data(table)
+    cdef void *px = data(x)
+    cdef void *py = data(y)
+    with nogil:
+        status = fc_lookup(<const uint8_t *>pt, count, <const uint8_t *>px, <uint8_t *>py, num_threads)
+    check(status)

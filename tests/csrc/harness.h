@@ -66,6 +66,7 @@ void test_batch_norm(void);
 void test_scale_shift(void);
 void test_lines(void);
 void test_integers(void);
+void test_quantized(void);
 void test_threads(void);
 
 #endif

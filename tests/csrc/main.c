@@ -17,6 +17,7 @@ static const struct {
               {"scale_shift", test_scale_shift},
               {"lines", test_lines},
               {"integers", test_integers},
+              {"quantized", test_quantized},
               {"threads", test_threads}};
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };

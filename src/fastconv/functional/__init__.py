@@ -104,6 +104,7 @@ from fastconv.functional.pool_unpool import (
 from fastconv.functional.prelu import prelu, prelu_backward
 from fastconv.functional.prepared import PreparedConv, prepare_conv1d, prepare_conv2d, prepare_conv3d
 from fastconv.functional.profiling import CallRecord, Profile, profile
+from fastconv.functional.quantized import dequantize, quantize, quantized_add, quantized_mul
 from fastconv.functional.report import Candidate, ConvReport
 from fastconv.functional.scale_shift import scale_shift
 from fastconv.functional.signal import convolve, correlate
@@ -173,6 +174,7 @@ __all__ = [
     "correlate",
     "cross_entropy",
     "cross_entropy_backward",
+    "dequantize",
     "dropout",
     "dropout_backward",
     "explain_conv1d",
@@ -235,6 +237,9 @@ __all__ = [
     "prepare_conv3d",
     "prepare_conv_integer",
     "profile",
+    "quantize",
+    "quantized_add",
+    "quantized_mul",
     "relu",
     "relu_backward",
     "scale_shift",

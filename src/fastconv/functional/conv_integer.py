@@ -11,67 +11,11 @@ import numpy as np
 from fastconv import _engine, geometry
 from fastconv.functional import _operands, profiling
 from fastconv.functional._arrays import deliver, result_buffer, thread_count
-from fastconv.functional._operands import as_array, copy_reason
+from fastconv.functional._bytes import BYTES, byte_array, byte_type, checked_zero_point, named_type
+from fastconv.functional._operands import as_array
 from fastconv.functional._plans import ConvKey, conv_macs, conv_problem, engine_roles, frozen
 
 __all__ = ["PreparedIntegerConv", "conv_integer", "prepare_conv_integer"]
-
-_BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
-
-
-def _integers(name: str, value: Any, kinds: tuple[np.dtype, ...]) -> np.ndarray:
-    """An array of one of the types that the engine reads; views stay views unless it cannot read them in place."""
-    array = as_array(name, value)
-    if array.dtype.newbyteorder("=") not in kinds:
-        wanted = " or ".join(map(str, kinds))
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name} has dtype {array.dtype} (from {type(value).__name__}): give an array of {wanted}")
-        fits = next((kind for kind in kinds if _holds(kind, array)), None)
-        advice = (
-            f"cast it with {name}.astype(np.{fits}), which holds its values" if fits is not None
-            else "its values do not fit in that: quantize them first"
-        )  # fmt: skip
-        raise TypeError(f"{name} has dtype {array.dtype}, but takes {wanted}: {advice}")
-    return array if copy_reason(array) is None else np.array(array, dtype=array.dtype.newbyteorder("="), order="K")
-
-
-def _holds(kind: np.dtype, array: np.ndarray) -> bool:
-    """Whether a type of integers holds every value of an array."""
-    limits = np.iinfo(kind)
-    inside = not array.size or (array.min() >= limits.min and array.max() <= limits.max)
-    return bool(inside and (array.dtype.kind != "f" or np.array_equal(array, np.rint(array))))
-
-
-def _dtype(value: Any) -> np.dtype | None:
-    """The type that a value names; None where it names none."""
-    try:
-        return None if value is None else np.dtype(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _byte_type(name: str, value: Any) -> np.dtype:
-    """int8 or uint8, whatever names it."""
-    kind = _dtype(value)
-    if kind is None or kind not in _BYTES:
-        raise TypeError(f"{name} (={repr(value) if kind is None else kind}) must be int8 or uint8")
-    return kind
-
-
-def _zero_point(name: str, value: Any, kind: np.dtype, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """What stands for 0, as int64."""
-    zero, limits = as_array(name, 0 if value is None else value), np.iinfo(kind)
-    if zero.dtype == object and all(isinstance(one, int) for one in zero.flat):  # ints beyond 64 bits
-        zero = np.asarray(np.clip(zero, -(2**62), 2**62)).astype(np.int64)
-    if zero.dtype.kind not in "iu":
-        raise TypeError(f"{name} (={value!r}) must be made of ints, not {zero.dtype}")
-    if zero.shape not in shapes:
-        raise ValueError(f"{name} has shape {zero.shape}, but takes {' or '.join(map(str, shapes))}")
-    if zero.size and (zero.min() < limits.min or zero.max() > limits.max):
-        raise ValueError(
-            f"{name} (={np.asarray(value).tolist()}) must lie in what {kind} holds, {limits.min} to {limits.max}"
-        )
-    return zero.astype(np.int64)
 
 
 class PreparedIntegerConv:
@@ -106,9 +50,9 @@ class PreparedIntegerConv:
         self.x_shape, self.weight_shape, self.y_shape = key.x_shape, weight.shape, problem.y_shape
         self.x_dtype, self.y_dtype = x_dtype, y_dtype
         filters = (problem.out_channels,)
-        x_zero = _zero_point("x_zero_point", zeros[0], x_dtype, ((),))
-        weight_zero = _zero_point("weight_zero_point", zeros[1], weight.dtype, ((), filters))
-        y_zero = _zero_point("y_zero_point", zeros[2], y_dtype, ((),))
+        x_zero = checked_zero_point("x_zero_point", zeros[0], x_dtype, ((),))
+        weight_zero = checked_zero_point("weight_zero_point", zeros[1], weight.dtype, ((), filters))
+        y_zero = checked_zero_point("y_zero_point", zeros[2], y_dtype, ((),))
         order = [problem.weight_letters.index(letter) for letter in "OIDHW" if letter in problem.weight_letters]
         centred = np.ascontiguousarray(weight.transpose(order), np.int16)
         if weight_zero.any():
@@ -155,7 +99,7 @@ class PreparedIntegerConv:
             If an array is not of the prepared kind.
         """
         given = as_array("x", x)
-        array = _integers("x", x, (self.x_dtype,))
+        array = byte_array("x", x, (self.x_dtype,))
         if array.shape != self.x_shape:
             raise ValueError(
                 f"x has shape {array.shape}, but this operation was prepared for {self.x_shape}: "
@@ -183,7 +127,7 @@ class PreparedIntegerConv:
     def record(self, seconds: float, threads: int) -> profiling.CallRecord:
         """What `profile` shows of one execution."""
         key = self._key
-        arrays = ((self.x_shape, self.x_dtype), (self.weight_shape, _BYTES[0]), (self.y_shape, self.y_dtype))
+        arrays = ((self.x_shape, self.x_dtype), (self.weight_shape, BYTES[0]), (self.y_shape, self.y_dtype))
         return profiling.CallRecord(
             operation="conv_integer",
             pass_name=key.pass_name,
@@ -219,7 +163,7 @@ def _bias(bias: Any, filters: tuple[int, ...]) -> np.ndarray | None:
     """An int32 for each filter, in C order, as the engine packs it."""
     if bias is None:
         return None
-    array = _integers("bias", bias, (np.dtype(np.int32),))
+    array = byte_array("bias", bias, (np.dtype(np.int32),))
     if array.shape != filters:
         raise ValueError(f"bias of shape {array.shape} must have shape {filters}, the out channels")
     return np.ascontiguousarray(array)
@@ -256,19 +200,19 @@ def _prepared(
     `spatial` is stride, padding, dilation and groups, `zeros` the zero points of x, weight and y, and `layouts` those
     of the input and the weight, where None stands for channels first.
     """
-    weight = _integers("weight", weight, _BYTES)
+    weight = byte_array("weight", weight, BYTES)
     ndim = weight.ndim - 2
     if ndim not in (1, 2, 3):
         raise ValueError(f"weight of shape {weight.shape} has {weight.ndim} axes: it takes 3, 4 or 5")
     if scale is None:
-        if y_dtype is not None and _dtype(y_dtype) != np.int32:
-            shown = repr(y_dtype) if _dtype(y_dtype) is None else _dtype(y_dtype)
+        if y_dtype is not None and named_type(y_dtype) != np.int32:
+            shown = repr(y_dtype) if named_type(y_dtype) is None else named_type(y_dtype)
             raise ValueError(f"y_dtype (={shown}) needs a scale: without one the sums are int32")
         if zeros[2] is not None:
             raise ValueError(f"y_zero_point (={zeros[2]}) needs a scale: without one the sums are int32")
         kind = np.dtype(np.int32)
     else:
-        kind = x_dtype if y_dtype is None else _byte_type("y_dtype", y_dtype)
+        kind = x_dtype if y_dtype is None else byte_type("y_dtype", y_dtype)
     layout, weight_layout = layouts
     stride, padding, dilation, groups = spatial
     key = ConvKey(
@@ -334,7 +278,7 @@ def prepare_conv_integer(
         raise TypeError(f"x_shape must be a tuple of ints, not {type(x_shape).__name__}")
     shape = tuple(geometry.canonical_integer(f"x_shape[{axis}]", size, 0) for axis, size in enumerate(x_shape))
     return _prepared(
-        shape, None, _byte_type("x_dtype", x_dtype), weight, bias, (stride, padding, dilation, groups),
+        shape, None, byte_type("x_dtype", x_dtype), weight, bias, (stride, padding, dilation, groups),
         (x_zero_point, weight_zero_point, y_zero_point), scale, y_dtype, (layout, weight_layout),
     )  # fmt: skip
 
@@ -413,7 +357,7 @@ def conv_integer(
     array([[[[-64]]]], dtype=int8)
     """
     given = as_array("x", x)
-    array = _integers("x", x, _BYTES)
+    array = byte_array("x", x, BYTES)
     operation = _prepared(
         array.shape, array.strides, array.dtype, weight, bias, (stride, padding, dilation, groups),
         (x_zero_point, weight_zero_point, y_zero_point), scale, y_dtype, (layout, weight_layout),

@@ -47,7 +47,7 @@ REFERENCE = Operator(_by_reference, pure=False)
 
 def row_of(call: Call) -> Operator:
     """The row of a node; what the table lacks goes to onnx's reference."""
-    return OPERATORS.get(call.operator, REFERENCE) if call.domain == "" else REFERENCE
+    return OPERATORS.get(call.kind, REFERENCE)
 
 
 def evaluated(call: Call, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

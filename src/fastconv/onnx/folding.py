@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fastconv.onnx.evaluating import evaluated, row_of
 from fastconv.onnx.graph_reader import Graph
 
 __all__ = ["fold"]
 
 
-def fold(graph: Graph) -> None:
-    """Turn nodes of constants into constants, and forget those that nothing reads."""
+def fold(graph: Graph, spared: Collection[str] = ()) -> None:
+    """Turn nodes of constants into constants, but for the operators `spared`, and forget those that nothing reads."""
     kept = []
     for call in graph.nodes:
         known = all(name == "" or name in graph.constants for name in call.inputs)
         overridable = any(name in graph.defaults for name in call.inputs)
-        if not known or overridable or call.graphs or not row_of(call).pure:
+        is_spared = call.domain == "" and call.operator in spared
+        if is_spared or not known or overridable or call.graphs or not row_of(call).pure:
             kept.append(call)
             continue
         results = evaluated(call, tuple(graph.constants[name] if name else None for name in call.inputs))

@@ -14,7 +14,9 @@ from fastconv.graph import Executable, Node, Program
 from fastconv.onnx.eager import run_graph
 from fastconv.onnx.folding import fold
 from fastconv.onnx.graph_reader import Graph, Port
+from fastconv.onnx.meanings import MEANINGS
 from fastconv.onnx.operators.operator import LARGEST
+from fastconv.onnx.quantizing import merge_quantized
 from fastconv.onnx.reading import lacking, read
 from fastconv.onnx.rewriting import rewrite
 from fastconv.onnx.tracing import ShapeChanged, Untraceable, trace
@@ -78,21 +80,19 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
     graph, name = read(source)
     missing = lacking(graph)
     if missing and fallback is None:
-        kinds = dict.fromkeys(_operator(call) for call in missing)
+        kinds = dict.fromkeys(call.kind for call in missing)
         raise ValueError(
             f"{name}: {missing[0]!r} is of an operator that fastconv lacks ({', '.join(kinds)}); fallback='onnx' runs "
             "such nodes in onnx.reference"
         )
     try:
+        fold(graph, spared=MEANINGS)
+        merge_quantized(graph)
         fold(graph)
         rewrite(graph)
         return Model(graph, name, memory)
     except (ValueError, MemoryError) as error:
         raise ValueError(f"{name}: {error}") from error
-
-
-def _operator(call: Any) -> str:
-    return f"{call.domain}.{call.operator}" if call.domain else call.operator
 
 
 class _Ready(NamedTuple):

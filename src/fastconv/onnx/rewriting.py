@@ -8,39 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastconv.onnx.graph_reader import Graph
+from fastconv.onnx.names import Names, drop_unread
 from fastconv.onnx.operators import Call
 
 __all__ = ["rewrite"]
 
 
-class _Names:
-    """What computes each name, and which names are constants of one number."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._made = {name: call for call in graph.nodes for name in call.outputs if name}
-
-    def call(self, name: str, *operators: str) -> Call | None:
-        """The node that computes a name, if it is of these operators."""
-        found = self._made.get(name)
-        return found if found is not None and found.domain == "" and found.operator in operators else None
-
-    def number(self, name: str) -> float | None:
-        """A constant of one floating element."""
-        value = self._graph.constants.get(name)
-        if value is None or name in self._graph.defaults or value.size != 1 or value.dtype.kind != "f":
-            return None
-        return float(value.reshape(-1)[0])
-
-    def is_number(self, name: str, wanted: float) -> bool:
-        """Whether a name is this number, in float32 or better."""
-        found = self.number(name)
-        return found is not None and math.isclose(found, wanted, rel_tol=1e-6)
-
-
 def rewrite(graph: Graph) -> None:
     """Put one node in the place of the last of several that are an operator together; those nothing reads go."""
-    names = _Names(graph)
+    names = Names(graph)
     for index, call in enumerate(graph.nodes):
         if call.domain == "" and not call["broadcast"]:
             found = next(filter(None, (pattern(names, call) for pattern in _PATTERNS)), None)
@@ -49,20 +25,14 @@ def rewrite(graph: Graph) -> None:
                 graph.nodes[index] = Call(
                     operator, [x], call.outputs[:1], attributes, name=call.name, since=_SINCE, opset=_SINCE
                 )
-    needed = {port.name for port in graph.outputs}
-    kept = []
-    for call in reversed(graph.nodes):
-        if needed.intersection(call.outputs):
-            needed.update(call.taken)
-            kept.append(call)
-    graph.nodes = kept[::-1]
+    drop_unread(graph)
 
 
 _SINCE = 20
 Found = tuple[str, str, dict[str, Any]]
 
 
-def _factors(names: _Names, call: Call) -> Iterator[list[str]]:
+def _factors(names: Names, call: Call) -> Iterator[list[str]]:
     """What a product multiplies: two names, or three where one of these is a product."""
     if call.operator != "Mul":
         return
@@ -74,7 +44,7 @@ def _factors(names: _Names, call: Call) -> Iterator[list[str]]:
             yield [*inner.inputs, other]
 
 
-def _gelu(names: _Names, call: Call) -> Found | None:
+def _gelu(names: Names, call: Call) -> Found | None:
     """x * (1 + erf(x / sqrt(2))) * 0.5, in any order."""
     for factors in _factors(names, call):
         if len(factors) == 3:
@@ -84,7 +54,7 @@ def _gelu(names: _Names, call: Call) -> Found | None:
     return None
 
 
-def _is_one_and_erf(names: _Names, name: str, x: str) -> bool:
+def _is_one_and_erf(names: Names, name: str, x: str) -> bool:
     total = names.call(name, "Add")
     if total is None:
         return False
@@ -95,7 +65,7 @@ def _is_one_and_erf(names: _Names, name: str, x: str) -> bool:
     return False
 
 
-def _is_scaled(names: _Names, name: str, x: str, factor: float) -> bool:
+def _is_scaled(names: Names, name: str, x: str, factor: float) -> bool:
     """Whether a name is x times a number, or divided by its reciprocal."""
     made = names.call(name, "Mul", "Div")
     if made is None:
@@ -105,7 +75,7 @@ def _is_scaled(names: _Names, name: str, x: str, factor: float) -> bool:
     return any(one == x and names.is_number(other, factor) for one, other in (made.inputs, made.inputs[::-1]))
 
 
-def _hard_sigmoid(names: _Names, call: Call) -> Found | None:
+def _hard_sigmoid(names: Names, call: Call) -> Found | None:
     """clip(x + 3, 0, 6) / 6."""
     if call.operator not in ("Mul", "Div") or len(call.inputs) != 2:
         return None
@@ -116,7 +86,7 @@ def _hard_sigmoid(names: _Names, call: Call) -> Found | None:
     return None
 
 
-def _is_scaled_here(names: _Names, call: Call, x: str) -> bool:
+def _is_scaled_here(names: Names, call: Call, x: str) -> bool:
     """Whether a node divides x by 6."""
     first, second = call.inputs
     if call.operator == "Div":
@@ -124,10 +94,10 @@ def _is_scaled_here(names: _Names, call: Call, x: str) -> bool:
     return any(one == x and names.is_number(other, 1 / 6) for one, other in ((first, second), (second, first)))
 
 
-def _six_steps(names: _Names, name: str) -> str | None:
+def _six_steps(names: Names, name: str) -> str | None:
     """The x of clip(x + 3, 0, 6)."""
     clip = names.call(name, "Clip")
-    if clip is None or _bounds(names, clip) != (0.0, 6.0):
+    if clip is None or names.clip_bounds(clip) != (0.0, 6.0):
         return None
     total = names.call(clip.inputs[0], "Add")
     if total is None:
@@ -135,14 +105,7 @@ def _six_steps(names: _Names, name: str) -> str | None:
     return next((one for one, other in (total.inputs, total.inputs[::-1]) if names.is_number(other, 3.0)), None)
 
 
-def _bounds(names: _Names, clip: Call) -> tuple[float | None, float | None]:
-    if clip.since < 11:
-        return clip["min"], clip["max"]
-    low, high = (names.number(name) for name in (*clip.inputs[1:], "", "")[:2])
-    return low, high
-
-
-def _hard_swish(names: _Names, call: Call) -> Found | None:
+def _hard_swish(names: Names, call: Call) -> Found | None:
     """x * clip(x + 3, 0, 6) / 6, where the product comes first."""
     products = [name for name in call.inputs if names.call(name, "Mul")] if call.operator in ("Mul", "Div") else []
     for product in products:

@@ -20,6 +20,7 @@ from fastconv.onnx.operators import (
     reduction,
     regions,
     resize,
+    runtime,
     shape,
 )
 from fastconv.onnx.operators.operator import Call, Evaluate, Operator, result_tuple
@@ -28,8 +29,8 @@ __all__ = ["OPERATORS", "Call", "Evaluate", "Operator", "result_tuple"]
 
 _FAMILIES = (
     activation, audio, constants, conv, elementwise, gather, matmul, norm, pool, quantized, reduction, regions, resize,
-    shape,
+    runtime, shape,
 )  # fmt: skip
 
-#: rows of the operators of ONNX's own domain
+#: rows by `Call.kind`: ONNX's own operators by their names, others with their domains
 OPERATORS: dict[str, Operator] = {name: row for family in _FAMILIES for name, row in family.ROWS.items()}

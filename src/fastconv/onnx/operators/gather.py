@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional._bytes import BYTES
+from fastconv.functional.quantized import prepare_lookup
+from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, bounded
 
 __all__ = ["ROWS"]
@@ -19,14 +22,29 @@ def _inside(indices: np.ndarray, size: int) -> np.ndarray:
     ValueError
         If one is outside of an axis of `size` elements.
     """
+    indices = indices.astype(np.intp)
     if indices.size and not -size <= indices.min() <= indices.max() < size:
         raise ValueError(f"indices from {indices.min()} to {indices.max()} in an axis of {size} elements")
-    return np.where(indices < 0, indices + size, indices).astype(np.intp)
+    return np.where(indices < 0, indices + size, indices)
 
 
 def _gather(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     axis = axis_of(call, x.ndim, 0)
     return np.take(x, _inside(indices, x.shape[axis]), axis)
+
+
+def _emit_gather(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
+    """Bytes that are looked up in a table of all of them, as quantized activations are."""
+    if isinstance(x, Node) or not isinstance(indices, Node) or x.shape != (256,):
+        return None
+    if x.dtype not in BYTES or indices.dtype not in BYTES:
+        return None
+    run = prepare_lookup(x)
+
+    def function(indices: np.ndarray, out: np.ndarray) -> None:
+        run(indices, out)
+
+    return program.add("call", (indices,), call.name, x.dtype, function=function, out=True, shape=indices.shape)
 
 
 def _gather_elements(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -124,7 +142,7 @@ def _unique(call: Call, x: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 ROWS: dict[str, Operator] = {
-    "Gather": Operator(_gather),
+    "Gather": Operator(_gather, _emit_gather),
     "GatherElements": Operator(_gather_elements),
     "GatherND": Operator(_gather_nd),
     "Scatter": Operator(_scatter_elements),

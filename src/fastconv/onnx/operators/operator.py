@@ -78,6 +78,11 @@ class Call:
         return self.attributes.get(name)
 
     @property
+    def kind(self) -> str:
+        """The operator's name, after its domain where that is not ONNX's own: how the table of operators is read."""
+        return f"{self.domain}.{self.operator}" if self.domain else self.operator
+
+    @property
     def taken(self) -> tuple[str, ...]:
         """Inputs, then what is captured."""
         return self.inputs + self.captured

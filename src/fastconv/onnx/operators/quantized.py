@@ -15,20 +15,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastconv import functional as F
+from fastconv.functional._bytes import BYTES
+from fastconv.functional.quantized import prepare_quantized
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.conv import check_channels
 from fastconv.onnx.operators.operator import Call, Evaluate, Operator, axis_of, plain
 from fastconv.onnx.operators.windows import window
 from fastconv.onnx.types import numpy_type, saturated
 
-__all__ = ["ROWS"]
+__all__ = [
+    "ROWS", "combined", "number", "packed", "qlinear_matmul", "qlinear_matmul_in_float", "real_numbers", "rounded",
+]  # fmt: skip
 
 #: what the integer types hold
 _RANGES = {
     "uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767),
     "uint4": (0, 15), "int4": (-8, 7), "uint2": (0, 3), "int2": (-2, 1),
 }  # fmt: skip
-_BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
 
 
 @functools.cache
@@ -37,7 +40,7 @@ def _range(kind: np.dtype) -> tuple[int, int] | None:
     return _RANGES.get(kind.name)
 
 
-def _rounded(values: np.ndarray, zero: Any, kind: np.dtype) -> np.ndarray:
+def rounded(values: np.ndarray, zero: Any, kind: np.dtype) -> np.ndarray:
     """Half to even, moved by the zero point, and cut off at what the type holds; overwrites `values`."""
     limits = _range(kind)
     if limits is None:
@@ -77,22 +80,69 @@ def _quantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | N
     exact = np.dtype(np.float32) if exact.char not in "fd" else exact
     values = np.asarray(x.astype(exact, copy=False) / scale.astype(exact))
     if _range(kind) is not None:
-        return _rounded(values, zero, kind)
+        return rounded(values, zero, kind)
     return saturated(values if zero is None else values + zero.astype(exact), kind, call["saturate"] != 0)
 
 
-def _dequantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
-    """Of inputs that broadcast."""
+def real_numbers(x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> np.ndarray:
+    """What integers stand for, in float32; the scale and the zero broadcast."""
     values = x.astype(np.float32)
     if zero is not None:
         values -= zero.astype(np.float32)
     values *= scale.astype(np.float32)
+    return values
+
+
+def _dequantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
+    """Of inputs that broadcast."""
+    values = real_numbers(x, scale, zero)
     kind = numpy_type(call["output_dtype"]) if call["output_dtype"] else scale.dtype
     return values.astype(kind, copy=False)
 
 
-def _by_element(function: Evaluate) -> Operator:
-    """A row of a function of inputs that broadcast once scales and zero points lie along their axis."""
+def combined(program: Program, call: Call, inputs: Sequence[Any], product: bool, *meanings: Any) -> Node | None:
+    """A node that runs `prepare_quantized` on one or two inputs of one shape.
+
+    `meanings` are (scale, zero point, type) of each and of the result. None where a scale is no constant of a single
+    number, or a type another.
+    """
+    scales, zeros, kinds = zip(*meanings, strict=True)
+    numbers = [value for value in (*scales, *zeros) if value is not None]
+    if any(isinstance(value, Node) or value.size != 1 for value in numbers) or len({x.shape for x in inputs}) != 1:
+        return None
+    if not all(isinstance(x, Node) and x.dtype == kind for x, kind in zip(inputs, kinds, strict=False)):
+        return None
+    if not all(kind in (*BYTES, np.float32) for kind in kinds):
+        return None
+    if not all(value is None or (value.dtype == np.float32 and np.isfinite(value).all() and value) for value in scales):
+        return None
+    single = [tuple(None if value is None else value.reshape(()) for value in values) for values in (scales, zeros)]
+    run = prepare_quantized(single[0], single[1], kinds, product)
+
+    def function(*arrays: np.ndarray, out: np.ndarray) -> None:
+        run(*arrays, out)
+
+    return program.add("call", inputs, call.name, kinds[-1], function=function, out=True, shape=inputs[0].shape)
+
+
+def _emit_quantize(program: Program, call: Call, x: Any, scale: Any, zero: Any = None) -> Node | None:
+    if call["block_size"] or call["precision"] or isinstance(zero, Node):
+        return None
+    kind = zero.dtype if zero is not None else numpy_type(call["output_dtype"] or 2)
+    return combined(program, call, [x], False, (None, None, np.dtype(np.float32)), (scale, zero, kind))
+
+
+def _emit_dequantize(program: Program, call: Call, x: Any, scale: Any, zero: Any = None) -> Node | None:
+    if call["block_size"] or call["output_dtype"]:
+        return None
+    return combined(program, call, [x], False, (scale, zero, x.dtype), (None, None, np.dtype(np.float32)))
+
+
+def _by_element(function: Evaluate, emit: Callable[..., Node | None]) -> Operator:
+    """A row of a function of inputs that broadcast once scales and zero points lie along their axis.
+
+    `emit` knows those of a single number.
+    """
 
     def evaluate(call: Call, *inputs: Any) -> np.ndarray:
         return function(call, *_aligned(call, *inputs))
@@ -103,7 +153,7 @@ def _by_element(function: Evaluate) -> Operator:
             return None
         return function, _aligned(call, x, *inputs)
 
-    return Operator(evaluate, spread=spread)
+    return Operator(evaluate, emit, spread=spread)
 
 
 def _dynamic(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -115,7 +165,7 @@ def _dynamic(call: Call, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return y.astype(np.uint8), np.array(scale, np.float32), np.array(zero, np.uint8)
 
 
-def _number(name: str, values: Any, channels: int | None = None) -> Any:
+def number(name: str, values: Any, channels: int | None = None) -> Any:
     """The only element of what all share, or one for each output channel; None stands for what is left out."""
     if values is None:
         return None
@@ -162,8 +212,8 @@ def _convolution(call: Call, x: Any, weight: Any, x_zero: Any, weight_zero: Any,
     check_channels(call, x, weight, groups)
     return {
         "weight": weight, "bias": bias, "stride": found.stride, "padding": found.padding, "dilation": found.dilation,
-        "groups": groups, "x_zero_point": _number("x_zero_point", x_zero),
-        "weight_zero_point": _number("w_zero_point", weight_zero, len(weight)),
+        "groups": groups, "x_zero_point": number("x_zero_point", x_zero),
+        "weight_zero_point": number("w_zero_point", weight_zero, len(weight)),
     }  # fmt: skip
 
 
@@ -175,8 +225,8 @@ def _qlinear_conv(call: Call, x: Any, *given: Any) -> _OnIntegers:
     """The bias is an integer in units of both scales."""
     x_scale, x_zero, weight, weight_scale, weight_zero, y_scale, y_zero, *rest = given
     scale = _ratio(
-        ("x_scale", _number("x_scale", x_scale)), ("w_scale", _number("w_scale", weight_scale, len(weight))),
-        _number("y_scale", y_scale),
+        ("x_scale", number("x_scale", x_scale)), ("w_scale", number("w_scale", weight_scale, len(weight))),
+        number("y_scale", y_scale),
     )  # fmt: skip
     options = _convolution(call, x, weight, x_zero, weight_zero, rest[0] if rest else None)
     return _OnIntegers(x.shape, {**options, **_requantized(x, scale, y_zero)})
@@ -185,7 +235,7 @@ def _qlinear_conv(call: Call, x: Any, *given: Any) -> _OnIntegers:
 def _requantized(x: Any, scale: np.ndarray, y_zero: Any) -> dict[str, Any]:
     """The options of an output of integers."""
     y_dtype = x.dtype if y_zero is None else y_zero.dtype
-    return {"scale": scale, "y_zero_point": _number("y_zero_point", y_zero), "y_dtype": y_dtype}
+    return {"scale": scale, "y_zero_point": number("y_zero_point", y_zero), "y_dtype": y_dtype}
 
 
 def _convolved(find: Callable[..., _OnIntegers]) -> Evaluate:
@@ -193,7 +243,7 @@ def _convolved(find: Callable[..., _OnIntegers]) -> Evaluate:
     return lambda call, x, *given: F.conv_integer(x, **find(call, x, *given).options)
 
 
-def _packed(find: Callable[..., _OnIntegers | None]) -> Callable[..., Node | None]:
+def packed(find: Callable[..., _OnIntegers | None]) -> Callable[..., Node | None]:
     """The `emit` of nodes that `find` makes a convolution of, or nothing: a node that keeps the packed weights."""
 
     def emit(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
@@ -223,15 +273,15 @@ def _product(a: Any, b: Any, a_zero: Any, b_zero: Any) -> _OnIntegers | None:
     """
     if len(b.shape) != 2 or not a.shape or a.shape[-1] != len(b) or 0 in (*a.shape, *b.shape):
         return None
-    if a.dtype not in _BYTES or b.dtype not in _BYTES or (a_zero is not None and a_zero.size != 1):
+    if a.dtype not in BYTES or b.dtype not in BYTES or (a_zero is not None and a_zero.size != 1):
         return None
     if b_zero is not None and b_zero.size != 1 and b_zero.shape != b.shape[1:]:
         return None
     return _OnIntegers(
         (1, math.prod(a.shape[:-1]), len(b)),
         {
-            "weight": b[None], "layout": "NWC", "weight_layout": "WIO", "x_zero_point": _number("a_zero_point", a_zero),
-            "weight_zero_point": _number("b_zero_point", b_zero, b.shape[1]),
+            "weight": b[None], "layout": "NWC", "weight_layout": "WIO", "x_zero_point": number("a_zero_point", a_zero),
+            "weight_zero_point": number("b_zero_point", b_zero, b.shape[1]),
         },
     )  # fmt: skip
 
@@ -240,18 +290,20 @@ def _matmul_integer(call: Call, a: Any, b: Any, a_zero: Any = None, b_zero: Any 
     return _product(a, b, a_zero, b_zero)
 
 
-def _qlinear_matmul(
-    call: Call, a: Any, a_scale: Any, a_zero: Any, b: Any, b_scale: Any, b_zero: Any, y_scale: Any, y_zero: Any
-) -> _OnIntegers | None:
+def qlinear_matmul(
+    call: Call, a: Any, a_scale: Any, a_zero: Any, b: Any, b_scale: Any, b_zero: Any, y_scale: Any, y_zero: Any,
+    bias: Any = None,
+) -> _OnIntegers | None:  # fmt: skip
+    """The bias, which QGemm has, is one integer for each column, in units of both scales."""
     found = _product(a, b, a_zero, b_zero)
     each = b_scale.size == 1 or b_scale.shape == b.shape[1:]
     if found is None or a_scale.size != 1 or not each or y_scale.size != 1 or y_zero.size != 1:
         return None
     scale = _ratio(
-        ("a_scale", _number("a_scale", a_scale)), ("b_scale", _number("b_scale", b_scale, b.shape[1])),
-        _number("y_scale", y_scale),
+        ("a_scale", number("a_scale", a_scale)), ("b_scale", number("b_scale", b_scale, b.shape[1])),
+        number("y_scale", y_scale),
     )  # fmt: skip
-    return found._replace(options={**found.options, **_requantized(a, scale, y_zero)})
+    return found._replace(options={**found.options, "bias": bias, **_requantized(a, scale, y_zero)})
 
 
 def _matrix(values: np.ndarray, zero: Any, rows: bool) -> np.ndarray:
@@ -265,20 +317,22 @@ def _matrix(values: np.ndarray, zero: Any, rows: bool) -> np.ndarray:
     return exact - (zero.reshape(()) if zero.size == 1 else zero)
 
 
-def _sums(a: np.ndarray, b: np.ndarray, a_zero: Any = None, b_zero: Any = None) -> np.ndarray:
+def _sums(a: np.ndarray, b: np.ndarray, a_zero: Any = None, b_zero: Any = None, bias: Any = None) -> np.ndarray:
     """Of int32; those of float8 are no integers."""
     sums = np.asarray(np.matmul(_matrix(a, a_zero, True), _matrix(b, b_zero, False)))
+    if bias is not None:
+        sums += bias
     return sums if "V" in (a.dtype.kind, b.dtype.kind) else sums.astype(np.int64).astype(np.int32)
 
 
-def _qlinear_matmul_in_float(
+def qlinear_matmul_in_float(
     call: Call, a: np.ndarray, a_scale: Any, a_zero: Any, b: np.ndarray, b_scale: Any, b_zero: Any, y_scale: Any,
-    y_zero: Any,
+    y_zero: Any, bias: Any = None,
 ) -> np.ndarray:  # fmt: skip
     left = a_scale[:, None] if a_scale.ndim == 1 and a_scale.size > 1 else _loose(a_scale)
     scale = _ratio(("a_scale", left), ("b_scale", _loose(b_scale)), _loose(y_scale))
-    values = np.asarray(_sums(a, b, a_zero, b_zero) * scale.astype(np.float64))
-    return _rounded(values, y_zero, y_zero.dtype)
+    values = np.asarray(_sums(a, b, a_zero, b_zero, bias) * scale.astype(np.float64))
+    return rounded(values, y_zero, y_zero.dtype)
 
 
 def _loose(values: Any) -> Any:
@@ -287,11 +341,11 @@ def _loose(values: Any) -> Any:
 
 
 ROWS: dict[str, Operator] = {
-    "QuantizeLinear": _by_element(_quantize),
-    "DequantizeLinear": _by_element(_dequantize),
+    "QuantizeLinear": _by_element(_quantize, _emit_quantize),
+    "DequantizeLinear": _by_element(_dequantize, _emit_dequantize),
     "DynamicQuantizeLinear": Operator(_dynamic),
-    "ConvInteger": Operator(_convolved(_conv_integer), _packed(_conv_integer)),
-    "QLinearConv": Operator(_convolved(_qlinear_conv), _packed(_qlinear_conv)),
-    "MatMulInteger": plain(_sums, _packed(_matmul_integer)),
-    "QLinearMatMul": Operator(_qlinear_matmul_in_float, _packed(_qlinear_matmul)),
+    "ConvInteger": Operator(_convolved(_conv_integer), packed(_conv_integer)),
+    "QLinearConv": Operator(_convolved(_qlinear_conv), packed(_qlinear_conv)),
+    "MatMulInteger": plain(_sums, packed(_matmul_integer)),
+    "QLinearMatMul": Operator(qlinear_matmul_in_float, packed(qlinear_matmul)),
 }

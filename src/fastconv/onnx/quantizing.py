@@ -1,0 +1,238 @@
+"""Finds operators on real numbers between DequantizeLinear and QuantizeLinear, and computes them on the integers.
+
+Quantizers write models this way: what an operator takes is (q - zero) * scale of small integers q, and what it gives
+is made integers again. Convolutions and products of matrices become those of integers (`fastconv.conv_integer`), whose
+sums are exact where those of real numbers are rounded, so that an element may be one step off what the nodes give one
+by one. What only moves elements moves the integers, and functions of one are tables (`byte_maps`). Where a sum might
+leave int32, and wherever a scale or a zero point is no constant, the nodes stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv.onnx.byte_maps import ByteMaps, looked_up
+from fastconv.onnx.graph_reader import Graph
+from fastconv.onnx.meanings import BYTES, Draft, Integers, Meaning
+from fastconv.onnx.names import drop_unread
+from fastconv.onnx.operators import Call
+
+__all__ = ["merge_quantized"]
+
+#: the opset that brought ONNX's own operators on integers, which have not changed since
+_SINCE = 10
+#: where ONNX Runtime has operators that ONNX lacks
+_RUNTIME = "com.microsoft"
+
+
+class _Site(NamedTuple):
+    """A node between integers, what those of its result mean, and the names that get them."""
+
+    call: Call
+    meaning: Meaning
+    outputs: tuple[str, ...]
+
+
+def merge_quantized(graph: Graph) -> None:
+    """Put operators on integers in the places of QuantizeLinear nodes; what is no longer read goes."""
+    draft = Draft(graph)
+    maps = ByteMaps(draft)
+    nodes = []
+    for call in graph.nodes:
+        found = maps.visit(call)
+        if found is None and call.domain == "" and call.operator == "QuantizeLinear":
+            found = _replaced(draft, call)
+        nodes += [call] if found is None else found
+    graph.nodes = nodes
+    drop_unread(graph)
+
+
+def _replaced(draft: Draft, quantize: Call) -> list[Call] | None:
+    """The nodes in the place of a QuantizeLinear; None where it stays."""
+    meaning = draft.meaning(quantize)
+    if meaning is None or not meaning.is_whole or meaning.dtype not in BYTES:
+        return None
+    inner, bounds = _before_activation(draft, quantize.inputs[0])
+    made = draft.names.call(inner, *_PATTERNS)
+    if made is None or draft.names.reads(inner) != 1:
+        return None
+    table = meaning.steps(np.clip(meaning.reals(), *bounds))
+    bounded = not np.array_equal(table, meaning.every())
+    outputs = (draft.fresh(f"{quantize.outputs[0]}.unbounded"),) if bounded else quantize.outputs
+    calls = _PATTERNS[made.operator](draft, _Site(made, meaning, outputs))
+    if calls is None or not bounded:
+        return calls
+    return [*calls, looked_up(draft, outputs[0], table, quantize.outputs, quantize.name)]
+
+
+def _before_activation(draft: Draft, name: str) -> tuple[str, tuple[float, float]]:
+    """The name before a Relu or Clip that nothing else reads, and what these cut off at."""
+    call = draft.names.call(name, "Relu", "Clip")
+    unbounded = (-math.inf, math.inf)
+    if call is None or draft.names.reads(name) != 1:
+        return name, unbounded
+    low, high = (0.0, None) if call.operator == "Relu" else draft.names.clip_bounds(call)
+    known = sum(bound is not None for bound in (low, high))
+    if call.operator == "Clip" and call.since >= 11 and known != sum(map(bool, call.inputs[1:])):
+        return name, unbounded
+    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+    return (call.inputs[0], bounds) if bounds[0] <= bounds[1] else (name, unbounded)
+
+
+class _Sums(NamedTuple):
+    """How sums of products of integers become the integers of a result."""
+
+    x: Integers
+    weight: Integers
+    y: Meaning
+    bias: np.ndarray | None
+
+    def given(self, draft: Draft, name: str) -> list[str]:
+        """The inputs of an operator that computes them, but for the bias: names, scales and zeros."""
+        return [
+            *_stated(draft, f"{name}.x", self.x),
+            *_stated(draft, f"{name}.weight", self.weight),
+            *_said(draft, f"{name}.y", self.y),
+        ]
+
+
+def _stated(draft: Draft, name: str, integers: Integers) -> list[str]:
+    """Name, scale and zero."""
+    return [integers.name, *_said(draft, name, integers.meaning)]
+
+
+def _said(draft: Draft, name: str, meaning: Meaning) -> list[str]:
+    """Scale and zero as constants."""
+    zero = meaning.zero.astype(meaning.dtype)
+    return [draft.constant(f"{name}.scale", meaning.scale), draft.constant(f"{name}.zero", zero)]
+
+
+def _sums(draft: Draft, site: _Site, axis: int, bias: str = "", factor: float = 1.0) -> _Sums | None:
+    """Those of the first two inputs, where filters lie along `axis` of the second; None where they might be others.
+
+    The bias, times a factor, is rounded to whole units of the sums.
+    """
+    x, weight = draft.bytes_of(site.call.inputs[0]), draft.integers(site.call.inputs[1])
+    values = None if weight is None else draft.weights(weight)
+    if x is None or weight is None or values is None or values.ndim < 2 or not values.size:
+        return None
+    filters = values.shape[axis]
+    if not weight.meaning.is_whole and (weight.meaning.axis - axis) % values.ndim:
+        return None
+    meaning = weight.meaning.each(filters)
+    if meaning is None:
+        return None
+    unit = x.meaning.scale.item() * meaning.scale.astype(np.float64)
+    ratio = unit / site.meaning.scale.item()
+    rounded = x.meaning.scale * meaning.scale / site.meaning.scale  # in float32
+    if not np.allclose(rounded, ratio, 1e-5, 0):
+        return None
+    units = None
+    if bias:
+        real = draft.real(bias)
+        if real is None or real.size not in (1, filters) or real.size != np.prod(real.shape[-1:]):
+            return None
+        exact = np.broadcast_to(real.reshape(-1), (filters,)) * factor / unit
+        units = np.rint(exact)
+        if not (np.abs(exact - units) * ratio <= 0.5).all():
+            return None
+    spread = meaning.zero.reshape(-1, *(1,) * (values.ndim - 1 - axis % values.ndim))
+    others = tuple(one for one in range(values.ndim) if one != axis % values.ndim)
+    reach = np.abs(values.astype(np.int16) - spread.astype(np.int16)).sum(axis=others, dtype=np.int64) * x.meaning.reach
+    if not (reach + (0 if units is None else np.abs(units)) < 2**31).all():
+        return None
+    return _Sums(x, weight, site.meaning, None if units is None else units.astype(np.int32))
+
+
+def _conv(draft: Draft, site: _Site) -> list[Call] | None:
+    call = site.call
+    bias = call.inputs[2] if len(call.inputs) > 2 else ""
+    sums = _sums(draft, site, 0, bias)
+    if sums is None:
+        return None
+    given = sums.given(draft, call.name)
+    if sums.bias is not None:
+        given.append(draft.constant(f"{call.name}.bias", sums.bias))
+    return [
+        Call("QLinearConv", given, site.outputs, call.attributes, name=call.name, since=_SINCE, opset=call.opset),
+    ]
+
+
+def _matmul(draft: Draft, site: _Site) -> list[Call] | None:
+    call = site.call
+    sums = _sums(draft, site, -1)
+    if sums is None:
+        return None
+    given = sums.given(draft, call.name)
+    return [Call("QLinearMatMul", given, site.outputs, name=call.name, since=_SINCE, opset=call.opset)]
+
+
+def _gemm(draft: Draft, site: _Site) -> list[Call] | None:
+    call = site.call
+    alpha, beta = (1.0 if call[name] is None else call[name] for name in ("alpha", "beta"))
+    bias = call.inputs[2] if len(call.inputs) > 2 else ""
+    sums = None if call["transA"] or alpha != 1 else _sums(draft, site, 0 if call["transB"] else -1, bias, beta)
+    if sums is None:
+        return None
+    *given, y_scale, y_zero = sums.given(draft, call.name)
+    units = "" if sums.bias is None else draft.constant(f"{call.name}.bias", sums.bias)
+    attributes = {"transB": call["transB"]}
+    return [
+        Call("QGemm", [*given, units, y_scale, y_zero], site.outputs, attributes, domain=_RUNTIME, name=call.name),
+    ]
+
+
+def _pair(draft: Draft, site: _Site) -> list[Call] | None:
+    call = site.call
+    found = [draft.bytes_of(name) for name in call.inputs]
+    if len(found) != 2 or call["broadcast"]:
+        return None
+    left, right = found
+    if left is None or right is None:
+        return None
+    given = [
+        *_stated(draft, f"{call.name}.a", left),
+        *_stated(draft, f"{call.name}.b", right),
+        *_said(draft, f"{call.name}.y", site.meaning),
+    ]
+    operator = "QLinearMul" if call.operator == "Mul" else "QLinearAdd"
+    return [Call(operator, given, site.outputs, domain=_RUNTIME, name=call.name)]
+
+
+def _moved(draft: Draft, site: _Site) -> list[Call] | None:
+    """The same on integers; where they mean something else than those of the result, they are looked up."""
+    call = site.call
+    found = [draft.bytes_of(name) for name in (call.inputs if call.operator == "Concat" else call.inputs[:1])]
+    if call.wants(1) or any(one is None for one in found):
+        return None
+    calls, names = [], []
+    for one in filter(None, found):
+        names.append(one.name)
+        if not one.meaning.is_same(site.meaning):
+            names[-1] = draft.fresh(f"{call.name}.input")
+            table = site.meaning.steps(one.meaning.reals())
+            calls.append(looked_up(draft, one.name, table, (names[-1],), call.name))
+    moved = Call(
+        call.operator, [*names, *call.inputs[len(names) :]], site.outputs, call.attributes, name=call.name,
+        since=call.since, opset=call.opset, proto=call.proto,
+    )  # fmt: skip
+    return [*calls, moved]
+
+
+#: those that give some of the elements that they take, in an order that depends on no value, or the largest of some
+_MOVES = (
+    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "SpaceToDepth",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
+)  # fmt: skip
+_PATTERNS = {
+    "Conv": _conv,
+    "MatMul": _matmul,
+    "Gemm": _gemm,
+    "Add": _pair,
+    "Sum": _pair,
+    "Mul": _pair,
+    **dict.fromkeys(_MOVES, _moved),
+}
