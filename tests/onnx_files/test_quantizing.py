@@ -318,6 +318,18 @@ def test_stays_in_real_numbers(name):
             assert np.abs(y.astype(int) - expected.astype(int)).max() <= 1
 
 
+def test_biases_at_the_end_of_int32():
+    """Of a filter whose weights are next to nothing quantizers choose a scale that its bias just fits."""
+    bias = np.zeros(16, np.int32)
+    bias[:3] = 2**31 - 1, -(2**31), 2**31 - 10**6
+    made, given = plain_conv(
+        **{"b": bias, "w.scale": np.full(16, 1e-8, np.float32), "b.scale": np.full(16, 2e-10, np.float32)}
+    )
+    loaded, (y,) = run(made, given)
+    assert kinds(loaded) == ["QLinearConv"]
+    assert np.abs(y - node_by_node(made, given)[0].astype(int)).max() <= 1
+
+
 def test_weights_that_are_quantized_in_the_file():
     """QuantizeLinear of constants is computed at load, and its integers are used."""
     weight = np.random.default_rng(0).normal(0, 0.1, (4, 3, 3, 3)).astype(np.float32)

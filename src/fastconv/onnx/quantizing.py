@@ -24,6 +24,8 @@ __all__ = ["merge_quantized"]
 
 #: the opset that brought ONNX's own operators on integers, which have not changed since
 _SINCE = 10
+#: steps of the result that a bias may be off by, once it is whole
+LARGEST_ERROR = 0.5
 #: where ONNX Runtime has operators that ONNX lacks
 _RUNTIME = "com.microsoft"
 
@@ -113,7 +115,7 @@ def _said(draft: Draft, name: str, meaning: Meaning) -> list[str]:
 def _sums(draft: Draft, site: _Site, axis: int, bias: str = "", factor: float = 1.0) -> _Sums | None:
     """Those of the first two inputs, where filters lie along `axis` of the second; None where they might be others.
 
-    The bias, times a factor, is rounded to whole units of the sums.
+    The bias, times a factor, is rounded to whole units of the sums, within what leaves room for these in int32.
     """
     x, weight = draft.bytes_of(site.call.inputs[0]), draft.integers(site.call.inputs[1])
     values = None if weight is None else draft.weights(weight)
@@ -130,21 +132,26 @@ def _sums(draft: Draft, site: _Site, axis: int, bias: str = "", factor: float = 
     rounded = x.meaning.scale * meaning.scale / site.meaning.scale  # in float32
     if not np.allclose(rounded, ratio, 1e-5, 0):
         return None
+    room = 2**31 - 1 - _reach(values, meaning.zero, axis % values.ndim) * x.meaning.reach
+    if (room < 0).any():
+        return None
     units = None
     if bias:
         real = draft.real(bias)
         if real is None or real.size not in (1, filters) or real.size != np.prod(real.shape[-1:]):
             return None
         exact = np.broadcast_to(real.reshape(-1), (filters,)) * factor / unit
-        units = np.rint(exact)
-        if not (np.abs(exact - units) * ratio <= 0.5).all():
+        units = np.rint(exact).clip(-room, room)  # quantizers let biases of filters of almost nothing reach the end
+        if not (np.abs(exact - units) * ratio <= LARGEST_ERROR).all():
             return None
-    spread = meaning.zero.reshape(-1, *(1,) * (values.ndim - 1 - axis % values.ndim))
-    others = tuple(one for one in range(values.ndim) if one != axis % values.ndim)
-    reach = np.abs(values.astype(np.int16) - spread.astype(np.int16)).sum(axis=others, dtype=np.int64) * x.meaning.reach
-    if not (reach + (0 if units is None else np.abs(units)) < 2**31).all():
-        return None
     return _Sums(x, weight, site.meaning, None if units is None else units.astype(np.int32))
+
+
+def _reach(weights: np.ndarray, zero: np.ndarray, axis: int) -> np.ndarray:
+    """For each filter along an axis, the sum of its weights' distances from their zeros."""
+    spread = zero.astype(np.int16).reshape(-1, *(1,) * (weights.ndim - 1 - axis))
+    others = tuple(one for one in range(weights.ndim) if one != axis)
+    return np.asarray(np.abs(weights.astype(np.int16) - spread).sum(axis=others, dtype=np.int64))
 
 
 def _conv(draft: Draft, site: _Site) -> list[Call] | None:
