@@ -76,10 +76,10 @@ FILTERS = {
 
 def same(found, wanted, exact):
     assert found.dtype == wanted.dtype and found.shape == wanted.shape
-    if exact or wanted.dtype.kind != "f":
+    if exact or wanted.dtype.kind not in "fc":
         np.testing.assert_array_equal(found, wanted)
     else:
-        scale, digits = float(np.abs(wanted).max()), 1e-5 if wanted.dtype.itemsize == 4 else 1e-12
+        scale, digits = float(np.abs(wanted).max()), 1e-5 if wanted.dtype.char in "fF" else 1e-12
         np.testing.assert_allclose(found, wanted, rtol=0, atol=digits * scale)
 
 
@@ -192,6 +192,27 @@ def test_convolutions(blocks, dtype, view, name):
         kernel = kernel_of(x)[(slice(0, 3),) * x.ndim].astype(x.dtype.newbyteorder("="))
         with np.errstate(all="ignore"):
             wanted, found = (CONVOLUTIONS[name](host, x, kernel, mode) for host in (signal, our_signal))
+        same(found, wanted, False)
+
+
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if "fill" not in name])
+@pytest.mark.parametrize("dtypes", ["Ff", "fF", "FF", "Di", "dD", "Dd"])
+def test_complex_convolutions(blocks, dtypes, name):
+    def complex_picture(dtype, shape):
+        parts = [picture(dtype.lower(), [*shape[:-1], 2 * shape[-1]])[..., start::2] for start in (0, 1)]
+        return (parts[0] + 1j * parts[1]).astype(dtype) if dtype.isupper() else parts[0]
+
+    for shape, mode, view in zip(SHAPES, ("full", "same", "valid", "full", "same"), VIEWS, strict=False):
+        if "2d" in name and len(shape) != 2:
+            continue
+        x = complex_picture(dtypes[0], shape)
+        x = x[::-1] if view == "reversed" else np.asfortranarray(x) if view == "transposed" else x
+        kernel = complex_picture(dtypes[1], (3,) * x.ndim)
+        wanted, found = (CONVOLUTIONS[name](host, x, kernel, mode) for host in (signal, our_signal))
+        same(found, wanted, False)
+    if "2d" not in name:
+        x, kernel = complex_picture(dtypes[0], (3, 70, 1, 50)), complex_picture(dtypes[1], (3, 4, 2, 1))
+        wanted, found = (host.fftconvolve(x, kernel, axes=1) for host in (signal, our_signal))
         same(found, wanted, False)
 
 
