@@ -20,6 +20,7 @@ from fastconv.compat import numpy as our_numpy  # noqa: E402
 from fastconv.compat import scipy_signal as our_signal  # noqa: E402
 from fastconv.compat.ndimage import _extrema, _passes, _windows  # noqa: E402
 from fastconv.functional import _lines  # noqa: E402
+from fastconv.functional.pool_max import max_pool2d  # noqa: E402
 
 DTYPES = ["u1", "i2", "u4", "i4", "i8", "f4", "f8"]
 SHAPES = [(90, 110), (9001,), (7, 33, 40), (4, 500, 3), (2000, 5)]
@@ -168,6 +169,27 @@ def test_maxima_with_nan_are_scipys(blocks, dtype):
     x[70, 100] = np.nan
     for name in ("maximum_filter", "minimum_filter"):
         np.testing.assert_array_equal(getattr(our_ndimage, name)(x, 5), getattr(ndimage, name)(x, 5))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", ">f8"])
+@pytest.mark.parametrize("shape", [(3200, 2), (500, 15), (50, 60, 3), (1100, 3, 2), (30, 40, 2, 3)])
+def test_extrema_where_the_last_axes_are_short(blocks, monkeypatch, shape, dtype):
+    rows = []
+
+    def pool(x, *arguments, layout, **options):
+        rows.append(x.shape[-1] * (x.shape[-2] if layout == "NHWC" else 1))
+        return max_pool2d(x, *arguments, layout=layout, **options)
+
+    monkeypatch.setattr(_extrema, "max_pool2d", pool)
+    x = picture(dtype, shape)
+    for name, axis in itertools.product(("maximum_filter1d", "minimum_filter1d"), range(x.ndim)):
+        for size, mode in ((3, "reflect"), (9, "constant")):
+            out = np.zeros(shape[::-1], x.dtype.newbyteorder("=")).T
+            getattr(our_ndimage, name)(x, size, axis, out, mode, 1, 1)
+            np.testing.assert_array_equal(out, getattr(ndimage, name)(x, size, axis, None, mode, 1, 1))
+    size = (5,) * (x.ndim - 1) + (1,)
+    np.testing.assert_array_equal(our_ndimage.maximum_filter(x, size), ndimage.maximum_filter(x, size))
+    assert min(rows) >= 16
 
 
 CONVOLUTIONS = {
