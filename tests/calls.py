@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import oracles
+from cases import LARGE
+from conftest import ISAS
 
 import fastconv
 
@@ -99,6 +101,11 @@ def magnitude(pass_name, x, weight, dy, o):
     border = o.border if isinstance(o.border, str) else abs(o.border)
     o = oracles.Options(o.stride, o.pad, o.dilation, o.groups, o.flip, border)
     return oracle(pass_name, np.abs(x), np.abs(weight), np.abs(dy), o)
+
+
+def too_slow(algorithm, case, isa):
+    """The reference knows no instruction sets, so that one of them is enough, and takes its time for large arrays."""
+    return algorithm == "reference" and (isa != ISAS[0] or case in LARGE)
 
 
 def error_scale(algorithm, magnitudes):

@@ -34,9 +34,9 @@ MAY_MISS = (
 ISAS = [name for name in _engine.isa_names() if _engine.isa_supported(name)]
 
 
-@pytest.fixture(params=ISAS)
+@pytest.fixture(params=[os.environ["FASTCONV_ISA"]] if os.environ.get("FASTCONV_ISA") else ISAS)
 def isa(request):
-    """Run the test once with every instruction set that this CPU has."""
+    """Run the test once with every instruction set that this CPU has, or with the one that is forced."""
     before = _engine.isa()
     _engine.set_isa(request.param)
     yield request.param

@@ -6,15 +6,19 @@ Arrays go in, arrays come out. The operations are here, layers and training in `
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from typing import Any
+from fastconv._starting import told_by_the_command
 
-from fastconv import filters, functional
-from fastconv.functional import *  # noqa: F403
-from fastconv.functional.profiling import start_verbose
-from fastconv.info import check_environment, get_num_threads, info, set_num_threads
+with told_by_the_command():
+    import importlib
+    from typing import Any
+
+    from fastconv import filters, functional
+    from fastconv.functional import *  # noqa: F403
+    from fastconv.functional.profiling import start_verbose
+    from fastconv.info import check_environment, get_num_threads, info, set_num_threads
+
+    check_environment()
+    start_verbose()
 
 __all__ = [
     "__version__",
@@ -26,16 +30,6 @@ __all__ = [
 ]
 __all__ += functional.__all__
 __version__ = "0.1.0"
-
-try:
-    check_environment()
-    start_verbose()
-except ValueError as error:
-    # The command imports this package before it can catch anything, and its errors are one line and status 2.
-    if os.path.basename(sys.argv[0] if sys.argv else "") not in ("fastconv", "-m"):
-        raise
-    print(f"fastconv: {error}", file=sys.stderr)
-    raise SystemExit(2) from None
 
 _LAZY = ("cli", "data", "nn", "onnx", "plot", "reference")
 

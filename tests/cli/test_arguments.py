@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -135,6 +138,20 @@ def test_an_unexpected_error_is_one_line_too(monkeypatch, capsys):
     monkeypatch.setenv("FASTCONV_TRACEBACK", "1")
     with pytest.raises(KeyError):
         main(["info"])
+
+
+# One module that is read with the package, one that the command reads later.
+@pytest.mark.parametrize("module", ["numpy", "argparse"])
+def test_ctrl_c_while_modules_are_read(tmp_path, module):
+    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt\n")
+    (tmp_path / "fastconv").write_text("import sys\nfrom fastconv.cli import main\nsys.exit(main())\n")
+    path = os.pathsep.join([str(tmp_path), *(entry for entry in sys.path if entry)])
+    env = {**os.environ, "PYTHONPATH": path}
+    for command in (["-m", "fastconv"], [tmp_path / "fastconv"]):
+        done = subprocess.run([sys.executable, *command, "info"], capture_output=True, text=True, env=env)
+        assert (done.returncode, done.stderr) == (130, "fastconv: interrupted\n")
+    done = subprocess.run([sys.executable, "-c", "import fastconv.cli"], capture_output=True, text=True, env=env)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
 def test_ctrl_c_before_there_is_anything_to_save(monkeypatch, capsys):

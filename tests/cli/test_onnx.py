@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -145,19 +143,3 @@ def test_where_results_go_is_looked_at_first(capsys, tmp_path, model, target, me
     np.save(tmp_path / "x.npy", np.ones((1, 1, 6, 6), np.float32))
     monkeypatch.setattr(onnx.Model, "run", lambda *_: pytest.fail("it ran"))
     assert message in failure(capsys, "run", model[0], tmp_path / "x.npy", "--save", tmp_path / target)
-
-
-def test_an_interrupt_while_modules_are_read():
-    script = (
-        "import builtins, sys\n"
-        "import fastconv\n"
-        "wanted = builtins.__import__\n"
-        "def reading(name, *rest):\n"
-        "    if name == 'argparse':\n"
-        "        raise KeyboardInterrupt\n"
-        "    return wanted(name, *rest)\n"
-        "builtins.__import__ = reading\n"
-        "import fastconv.cli\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "fastconv: interrupted\n")

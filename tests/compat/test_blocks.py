@@ -20,6 +20,7 @@ from fastconv.compat import numpy as our_numpy  # noqa: E402
 from fastconv.compat import scipy_signal as our_signal  # noqa: E402
 from fastconv.compat.ndimage import _extrema, _passes, _windows  # noqa: E402
 from fastconv.functional import _lines  # noqa: E402
+from fastconv.functional.pool_max import max_pool2d  # noqa: E402
 
 DTYPES = ["u1", "i2", "u4", "i4", "i8", "f4", "f8"]
 SHAPES = [(90, 110), (9001,), (7, 33, 40), (4, 500, 3), (2000, 5)]
@@ -76,10 +77,10 @@ FILTERS = {
 
 def same(found, wanted, exact):
     assert found.dtype == wanted.dtype and found.shape == wanted.shape
-    if exact or wanted.dtype.kind != "f":
+    if exact or wanted.dtype.kind not in "fc":
         np.testing.assert_array_equal(found, wanted)
     else:
-        scale, digits = float(np.abs(wanted).max()), 1e-5 if wanted.dtype.itemsize == 4 else 1e-12
+        scale, digits = float(np.abs(wanted).max()), 1e-5 if wanted.dtype.char in "fF" else 1e-12
         np.testing.assert_allclose(found, wanted, rtol=0, atol=digits * scale)
 
 
@@ -170,6 +171,27 @@ def test_maxima_with_nan_are_scipys(blocks, dtype):
         np.testing.assert_array_equal(getattr(our_ndimage, name)(x, 5), getattr(ndimage, name)(x, 5))
 
 
+@pytest.mark.parametrize("dtype", ["u1", "f4", ">f8"])
+@pytest.mark.parametrize("shape", [(3200, 2), (500, 15), (50, 60, 3), (1100, 3, 2), (30, 40, 2, 3)])
+def test_extrema_where_the_last_axes_are_short(blocks, monkeypatch, shape, dtype):
+    rows = []
+
+    def pool(x, *arguments, layout, **options):
+        rows.append(x.shape[-1] * (x.shape[-2] if layout == "NHWC" else 1))
+        return max_pool2d(x, *arguments, layout=layout, **options)
+
+    monkeypatch.setattr(_extrema, "max_pool2d", pool)
+    x = picture(dtype, shape)
+    for name, axis in itertools.product(("maximum_filter1d", "minimum_filter1d"), range(x.ndim)):
+        for size, mode in ((3, "reflect"), (9, "constant")):
+            out = np.zeros(shape[::-1], x.dtype.newbyteorder("=")).T
+            getattr(our_ndimage, name)(x, size, axis, out, mode, 1, 1)
+            np.testing.assert_array_equal(out, getattr(ndimage, name)(x, size, axis, None, mode, 1, 1))
+    size = (5,) * (x.ndim - 1) + (1,)
+    np.testing.assert_array_equal(our_ndimage.maximum_filter(x, size), ndimage.maximum_filter(x, size))
+    assert min(rows) >= 16
+
+
 CONVOLUTIONS = {
     "convolve": lambda host, x, k, mode: host.convolve(x, k, mode, "direct"),
     "correlate": lambda host, x, k, mode: host.correlate(x, k, mode, "direct"),
@@ -192,6 +214,27 @@ def test_convolutions(blocks, dtype, view, name):
         kernel = kernel_of(x)[(slice(0, 3),) * x.ndim].astype(x.dtype.newbyteorder("="))
         with np.errstate(all="ignore"):
             wanted, found = (CONVOLUTIONS[name](host, x, kernel, mode) for host in (signal, our_signal))
+        same(found, wanted, False)
+
+
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if "fill" not in name])
+@pytest.mark.parametrize("dtypes", ["Ff", "fF", "FF", "Di", "dD", "Dd"])
+def test_complex_convolutions(blocks, dtypes, name):
+    def complex_picture(dtype, shape):
+        parts = [picture(dtype.lower(), [*shape[:-1], 2 * shape[-1]])[..., start::2] for start in (0, 1)]
+        return (parts[0] + 1j * parts[1]).astype(dtype) if dtype.isupper() else parts[0]
+
+    for shape, mode, view in zip(SHAPES, ("full", "same", "valid", "full", "same"), VIEWS, strict=False):
+        if "2d" in name and len(shape) != 2:
+            continue
+        x = complex_picture(dtypes[0], shape)
+        x = x[::-1] if view == "reversed" else np.asfortranarray(x) if view == "transposed" else x
+        kernel = complex_picture(dtypes[1], (3,) * x.ndim)
+        wanted, found = (CONVOLUTIONS[name](host, x, kernel, mode) for host in (signal, our_signal))
+        same(found, wanted, False)
+    if "2d" not in name:
+        x, kernel = complex_picture(dtypes[0], (3, 70, 1, 50)), complex_picture(dtypes[1], (3, 4, 2, 1))
+        wanted, found = (host.fftconvolve(x, kernel, axes=1) for host in (signal, our_signal))
         same(found, wanted, False)
 
 

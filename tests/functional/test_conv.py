@@ -21,9 +21,10 @@ from calls import (
     oracle,
     run,
     to_layout,
+    too_slow,
     weight_to_layout,
 )
-from cases import CONV_CASES, LARGE, transposed_cases
+from cases import CONV_CASES, transposed_cases
 
 import fastconv
 
@@ -82,7 +83,7 @@ def test_pass_equals_oracle(name, dtype, isa):
         want, scale = expected[pass_name]
         for layout in LAYOUTS:
             for algorithm, options in takers(pass_name, case, dtype, layout).items():
-                if algorithm == "reference" and case in LARGE:
+                if too_slow(algorithm, case, isa):
                     continue
                 message = f"{pass_name} {algorithm} channels {layout}"
                 keywords = {**case.options, **options}
@@ -126,6 +127,8 @@ def test_epilogue(name, dtype, activation, isa):
         for layout in LAYOUTS:
             epilogue = {"bias": with_bias, "residual": with_residual, "activation": activation}
             for algorithm, options in takers("forward", case, dtype, layout, **epilogue).items():
+                if too_slow(algorithm, case, isa):
+                    continue
                 keywords = {**case.options, **options, "activation": activation}
                 if with_bias:
                     keywords["bias"] = bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import pickle
 
@@ -39,28 +40,37 @@ def isa(request):
     _engine.set_isa(before)
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_against_loops(isa, name):
+@functools.cache
+def problems(name):
+    """Operands of every type, and what the loops make of them: sums, and requantized to each type."""
     x_shape, w_shape, options = SHAPES[name]
-    rng = np.random.default_rng(len(name))
+    rng, made = np.random.default_rng(len(name)), []
     for x_kind, w_kind in KINDS:
         x, weight = integers(rng, x_kind, (2, *x_shape)), integers(rng, w_kind, w_shape)
         x_zero, weight_zero = int(integers(rng, x_kind, ())), integers(rng, w_kind, w_shape[:1])
         bias = rng.integers(-5000, 5000, w_shape[0]).astype(np.int32)
         zeros = {"x_zero_point": x_zero, "weight_zero_point": weight_zero}
         sums = reference.conv_integer(x, weight, bias, **options, **zeros)
-        found = fastconv.conv_integer(x, weight, bias, **options, **zeros)
-        assert found.dtype == np.int32
-        np.testing.assert_array_equal(found, sums)
-        scale = rng.random(w_shape[0]) * 1e-2
+        scale, scaled = rng.random(w_shape[0]) * 1e-2, []
         for y_kind in (np.uint8, np.int8):
             y_zero = int(integers(rng, y_kind, ()))
             expected = reference.requantize(sums, scale, y_zero, y_kind)
-            again = {**options, **zeros, "scale": scale, "y_zero_point": y_zero, "y_dtype": y_kind}
-            prepared = fastconv.prepare_conv_integer(x.shape, weight, bias, x_dtype=x_kind, **again)
+            scaled.append(({"scale": scale, "y_zero_point": y_zero, "y_dtype": y_kind}, expected))
+        made.append((x, weight, bias, {**options, **zeros}, sums, scaled))
+    return made
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_against_loops(isa, name):
+    for x, weight, bias, options, sums, scaled in problems(name):
+        found = fastconv.conv_integer(x, weight, bias, **options)
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, sums)
+        for scaling, expected in scaled:
+            prepared = fastconv.prepare_conv_integer(x.shape, weight, bias, x_dtype=x.dtype, **options, **scaling)
             for threads in (1, 2, 3):
                 y = prepared(x, num_threads=threads)
-                assert y.dtype == y_kind
+                assert y.dtype == expected.dtype
                 np.testing.assert_array_equal(y, expected)
 
 

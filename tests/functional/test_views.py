@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
-from calls import LAYOUTS, PASSES, TYPES, is_refusal, layouts, oracle, run, to_layout, weight_to_layout
+from calls import LAYOUTS, PASSES, TYPES, is_refusal, layouts, oracle, run, to_layout, too_slow, weight_to_layout
 from cases import CONV_CASES, LARGE, by_id
 
 import fastconv
@@ -172,7 +172,7 @@ def test_nothing_is_written_outside_of_the_result(case, dtype, isa):
             for pass_name, target in zip(
                 PASSES, (to_layout(dy, layout), to_layout(x, layout), weight_to_layout(weight, layout)), strict=True
             ):
-                if algorithm == "reference" and case in LARGE:
+                if too_slow(algorithm, case, isa):
                     continue
                 guarded = Guarded(target.shape, dtype, offset=1)
                 guarded.array[...] = np.nan

@@ -89,7 +89,8 @@ def with_border(x: np.ndarray, axis: int, start: int, stop: int, border: str | f
             if not isinstance(border, str) or border == "zeros":
                 target[...] = 0 if isinstance(border, str) else border
             else:
-                target[...] = np.take(x, _PLACES[border](np.arange(first, last), n), axis)
+                # an index, as `np.take` would copy all of a view first
+                target[...] = x[(slice(None),) * axis + (_PLACES[border](np.arange(first, last), n),)]
     return out
 
 

@@ -1,4 +1,7 @@
-"""Convolutions in another type than the arrays' own: block by block, so that the larger array is never copied whole."""
+"""Convolutions in another type than the arrays' own: block by block, so that the larger array is never copied whole.
+
+Complex arrays are their real and imaginary parts, side by side along two more axes, which the products broadcast.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def convolve_as(
     result: np.dtype | None = None,
     through: np.dtype | None = None,
 ) -> np.ndarray:
-    """Convolve two arrays of real types in the float type `dtype`; see `_broadcast.convolve`.
+    """Convolve two arrays in the float type `dtype`; see `_broadcast.convolve`.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def convolve_as(
     x, kernel, axes, windows, border, accuracy, num_threads
         As in `_broadcast.convolve`; there is an axis.
     result : dtype, optional
-        Of the result: `dtype` by default.
+        Of the result: `dtype` by default. Complex, with parts of `dtype`, if an array is.
     through : dtype, optional
         Of integers: sums are cast to that first, and then to the result's.
     """
@@ -49,7 +52,9 @@ def convolve_as(
         )  # fmt: skip
     if border == "zeros" and math.prod(kernel.shape[axis] for axis in axes) > math.prod(x.shape[axis] for axis in axes):
         x, kernel = kernel, x
-    weights = kernel.astype(dtype, copy=False)
+    images, kernels = _parts(x), _parts(kernel)
+    weights = (np.stack(kernels) if len(kernels) > 1 else kernel[np.newaxis]).astype(dtype, copy=False)
+    further = [axis + 2 for axis in axes]
     shape = [max(n, k) for n, k in zip(x.shape, kernel.shape, strict=True)]
     for axis, (_, length) in zip(axes, windows, strict=True):
         shape[axis] = length
@@ -58,19 +63,37 @@ def convolve_as(
     taps, first = kernel.shape[lead], windows[0].first
     least = {lead: _LEAST_KERNELS * (taps - 1), **dict.fromkeys(others, 1)}
     room = Room(dtype)
-    for index in blocks(shape, least, BLOCK_BYTES // dtype.itemsize):
-        parts = []
-        for array in (x, weights):
-            whole = [slice(None) if axis in axes or array.shape[axis] == 1 else index[axis] for axis in range(x.ndim)]
-            parts.append(array[tuple(whole)])
+    for index in blocks(shape, least, BLOCK_BYTES // dtype.itemsize // len(images)):
+        seen, used = (
+            tuple([slice(None) if axis in axes or array.shape[axis] == 1 else index[axis] for axis in range(x.ndim)])
+            for array in (x, kernel)
+        )
         start, stop = first + index[lead].start - (taps - 1), first + index[lead].stop
-        staged = list(parts[0].shape)
+        staged = list(x[seen].shape)
         staged[lead] = stop - start
-        source = with_border(parts[0], lead, start, stop, border, room.of(staged))
+        source = room.of([len(images), 1, *staged])
+        for image, part in zip(images, source, strict=True):
+            with_border(image[seen], lead, start, stop, border, part[0])
         sums = _broadcast.convolve(
-            source, parts[1], axes, [Window(taps - 1, stop - start - (taps - 1)), *windows[1:]], border=border,
-            accuracy=accuracy, num_threads=num_threads,
+            source, weights[tuple([slice(None), *used])][np.newaxis], further,
+            [Window(taps - 1, stop - start - (taps - 1)), *windows[1:]], border=border, accuracy=accuracy,
+            num_threads=num_threads,
         )  # fmt: skip
-        with np.errstate(invalid="ignore"):  # what is not finite becomes what the machine makes of it
-            y[index] = sums if through in (None, result) else sums.astype(through)
+        _join(sums, y[index], through)
     return y
+
+
+def _parts(array: np.ndarray) -> list[np.ndarray]:
+    return [array.real, array.imag] if array.dtype.kind == "c" else [array]
+
+
+def _join(sums: np.ndarray, y: np.ndarray, through: np.dtype | None) -> None:
+    """Write a block of the result, from the products of each part of the one array with each of the other."""
+    if sums.shape[:2] == (2, 2):
+        np.subtract(sums[0, 0], sums[1, 1], out=y.real)
+        np.add(sums[0, 1], sums[1, 0], out=y.imag)
+    elif y.dtype.kind == "c":
+        y.real[...], y.imag[...] = sums.reshape(2, *y.shape)
+    else:
+        with np.errstate(invalid="ignore"):  # what is not finite becomes what the machine makes of it
+            y[...] = sums[0, 0] if through in (None, y.dtype) else sums[0, 0].astype(through)

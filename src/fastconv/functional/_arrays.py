@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional._operands import checked_out, copy_reason
+from fastconv.functional._operands import checked_out, copied, copy_reason, original
 
 
 def same_dtype(name: str, array: np.ndarray, other_name: str, other: np.ndarray) -> None:
@@ -27,7 +27,7 @@ def same_shape(name: str, array: np.ndarray, other_name: str, shape: tuple[int, 
 
 def dense(array: np.ndarray) -> np.ndarray:
     """Return `array` itself if it is C-contiguous, else a copy that is."""
-    return array if array.flags.c_contiguous else np.array(array, order="C", copy=True)
+    return array if array.flags.c_contiguous else copied(array)
 
 
 def axis_index(name: str, axis: Any, ndim: int) -> int:
@@ -97,9 +97,11 @@ def deliver(result: np.ndarray, out: np.ndarray | None) -> np.ndarray:
 
 
 def _same_view(a: np.ndarray | None, b: np.ndarray) -> bool:
+    if a is None:
+        return False
+    a = original(a)
     return (
-        a is not None
-        and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
         and a.strides == b.strides
         and a.dtype == b.dtype
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastconv import _engine
 from fastconv._arguments import flag
-from fastconv.functional._arrays import deliver, same_dtype, thread_count
+from fastconv.functional._arrays import deliver, dense, same_dtype, thread_count
 from fastconv.functional._gradients import needed, out_entries, through_activation, values_or_shape
 from fastconv.functional._operands import checked_out, copy_reason, operand, workspace_buffer
 from fastconv.functional._plans import Call, ConvKey, conv_call, frozen
@@ -75,7 +75,7 @@ def forward(
     chars = dtype.char + weight.dtype.char
     bias_shape = residual_shape = residual_strides = None
     if bias is not None:
-        bias = np.ascontiguousarray(operand("bias", bias)) if np.ndim(bias) else operand("bias", bias)
+        bias = dense(operand("bias", bias))
         chars += bias.dtype.char
         bias_shape = bias.shape
     if residual is not None:
@@ -184,7 +184,10 @@ def backward(
     chars = dtype.char + (dtype.char if weight is None else weight.dtype.char)
     if x is not None:
         same_dtype("x", x, "dy", dy)
-    dy = through_activation(dy, y, activation, num_threads)
+    inputs: list[tuple[str, np.ndarray | None]] = [("dy", dy), ("x", x), ("weight", weight)]
+    if activation is not None:
+        dy, y = through_activation(dy, y, activation, num_threads)
+        inputs.append(("y", y))
     options = (
         frozen("stride", stride),
         frozen("padding", padding),
@@ -201,7 +204,6 @@ def backward(
         workspace_limit,
         _engine.isa(),
     )
-    inputs: list[tuple[str, np.ndarray | None]] = [("dy", dy), ("x", x), ("weight", weight)]
 
     def fields(pass_name: str) -> tuple[Any, ...]:
         """Fields of a plan's key: the strides of what the pass writes are None, those of what it reads are known."""

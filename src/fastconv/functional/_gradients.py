@@ -70,19 +70,20 @@ def values_or_shape(name: str, value: Any, needed_by: str | None) -> tuple[np.nd
     return None, tuple(geometry.canonical_integer(name, size, 0) for size in shape)
 
 
-def through_activation(dy: np.ndarray, y: Any, activation: Any, num_threads: int | None) -> np.ndarray:
-    """Return the gradient before the activation, which is read off the forward's output `y`.
+def through_activation(
+    dy: np.ndarray, y: Any, activation: Any, num_threads: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradient before the activation, read off the forward's output `y`, and `y` as an array.
 
     Raises
     ------
     ValueError
         If `y` is None.
     """
-    if activation is None:
-        return dy
     if y is None:
         raise ValueError(f"y is missing: the gradient through activation (={activation!r}) is read off the output")
-    return activation_backward(dy, operand("y", y), activation, num_threads=num_threads)
+    y = operand("y", y)
+    return activation_backward(dy, y, activation, num_threads=num_threads), y
 
 
 def out_entries(out: Any, needs: tuple[bool, bool, bool]) -> tuple[Any, Any, Any]:

@@ -14,11 +14,13 @@ __all__ = [
     "as_array",
     "c_strides",
     "checked_out",
+    "copied",
     "copy_reason",
     "element_strides",
     "is_shape",
     "layout_letters",
     "operand",
+    "original",
     "sizes_by_letter",
     "workspace_buffer",
 ]
@@ -77,7 +79,20 @@ def operand(name: str, value: Any) -> np.ndarray:
         )
     if dtype.isnative and array.flags.aligned and _ALIGNED_SUFFICES or copy_reason(array) is None:
         return array
-    return np.array(array, dtype=dtype.newbyteorder("="), order="K", copy=True)
+    return copied(array, dtype.newbyteorder("="), "K")
+
+
+class _Copy(np.ndarray):
+    """The memory of a copy that stands for another array, which it knows."""
+
+    original: np.ndarray
+
+
+def copied(array: np.ndarray, dtype: Any = None, order: Any = "C") -> np.ndarray:
+    """Return a copy for the engine to read. `checked_out` treats it as the array it was made of, the caller's."""
+    copy = np.array(array.view(_Copy), dtype, order=order, copy=True, subok=True)
+    copy.original = array
+    return copy.view(np.ndarray)
 
 
 def as_array(name: str, value: Any) -> np.ndarray:
@@ -176,7 +191,18 @@ def element_strides(
     return tuple(found[letter] for letter in roles)
 
 
+def original(array: np.ndarray) -> np.ndarray:
+    """Return what `array` was copied from by `copied`, or itself."""
+    owner = array.base
+    while isinstance(owner, np.ndarray):
+        if type(owner) is _Copy:
+            return original(owner.original)
+        owner = owner.base
+    return array
+
+
 def _overlaps(a: np.ndarray, b: np.ndarray) -> bool:
+    b = original(b)
     if a.base is None and b.base is None and a is not b and a.flags.owndata and b.flags.owndata:
         return False
     if not np.may_share_memory(a, b):
@@ -213,7 +239,7 @@ def checked_out(
     dtype : dtype
         Element type of the result.
     inputs : sequence of (str, ndarray or None)
-        Names and arrays that `out` may not overlap.
+        Names and arrays that `out` may not overlap; neither what they were `copied` from.
 
     Raises
     ------

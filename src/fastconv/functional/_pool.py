@@ -20,6 +20,7 @@ from fastconv.functional._operands import (
     LAYOUTS,
     c_strides,
     checked_out,
+    copied,
     copy_reason,
     element_strides,
     is_shape,
@@ -301,7 +302,7 @@ def index_array(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}, but flat positions are int64: cast {name}.astype(np.int64)")
     if array.dtype != np.int64 or copy_reason(array) is not None:
-        return array.astype(np.int64)
+        return copied(array, np.int64, "K")
     return array
 
 

@@ -13,7 +13,7 @@ from fastconv._arguments import flag, number
 from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._channels import channels_last, volume
 from fastconv.functional._gradients import GRADIENTS, needed, out_entries, values_or_shape
-from fastconv.functional._operands import operand
+from fastconv.functional._operands import checked_out, operand
 from fastconv.functional.activation import activation_code
 
 __all__ = ["batch_norm", "batch_norm_backward"]
@@ -97,7 +97,7 @@ def batch_norm(
     others = (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias))
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x),), in_place=True)
     if out is not None:
-        result_buffer("out", out, x.shape, x.dtype, others)
+        checked_out("out", out, x.shape, x.dtype, others)
     _engine.batch_norm_forward(
         size, last, training, _epsilon(eps), code, slope, dense(x), weight, bias, mean, var, y,
         thread_count(num_threads),
@@ -200,14 +200,15 @@ def batch_norm_backward(
             same_dtype(other, array, "dy", dy)
             same_shape(other, array, "dy", dy.shape)
     inputs = (("dy", dy), *arrays.items())
-    others = (("mean", mean), ("var", var), ("weight", weight))
+    others = [("mean", mean), ("var", var), ("weight", weight)]
     entries = out_entries(out, wanted)
     results: list[np.ndarray | None] = [None, None, None]
     for index, (entry, want, result) in enumerate(zip(entries, wanted, (shape, size[1:2], size[1:2]), strict=True)):
         if want:
             results[index] = result_buffer(f"out[{index}]", entry, result, dy.dtype, inputs, in_place=index == 0)
             if entry is not None:
-                result_buffer(f"out[{index}]", entry, result, dy.dtype, others)
+                checked_out(f"out[{index}]", entry, result, dy.dtype, others)
+                others.append((f"out[{index}]", entry))
     x, y = (None if array is None else dense(array) for array in arrays.values())
     if reader is None:
         x = None

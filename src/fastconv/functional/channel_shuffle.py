@@ -49,7 +49,7 @@ def channel_shuffle(x: Any, groups: int, *, axis: int = 1, out: np.ndarray | Non
     channels = x.shape[place]
     if channels % groups:
         raise ValueError(f"groups (={groups}) must divide the number of channels (={channels})")
-    return _exchange(x, place, groups, out)
+    return _exchange("x", x, place, groups, out)
 
 
 def channel_shuffle_backward(dy: Any, groups: int, *, axis: int = 1, out: np.ndarray | None = None) -> np.ndarray:
@@ -80,12 +80,12 @@ def channel_shuffle_backward(dy: Any, groups: int, *, axis: int = 1, out: np.nda
     channels = dy.shape[place]
     if channels % groups:
         raise ValueError(f"groups (={groups}) must divide the number of channels (={channels})")
-    return _exchange(dy, place, channels // groups, out)
+    return _exchange("dy", dy, place, channels // groups, out)
 
 
-def _exchange(x: np.ndarray, place: int, groups: int, out: np.ndarray | None) -> np.ndarray:
+def _exchange(name: str, x: np.ndarray, place: int, groups: int, out: np.ndarray | None) -> np.ndarray:
     """Channels as a matrix of `groups` rows, read by columns."""
-    y = result_buffer("out", out, x.shape, x.dtype, (("x", x),))
+    y = result_buffer("out", out, x.shape, x.dtype, ((name, x),))
     if not x.size:
         return deliver(y, out)
     before, channels, after = x.shape[:place], x.shape[place], x.shape[place + 1 :]

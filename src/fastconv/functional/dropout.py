@@ -75,7 +75,7 @@ def dropout(
         raise TypeError(f"out (={out!r}) must be a tuple of two arrays, for y and mask")
     y_out, mask_out = (None, None) if out is None else out
     y = result_buffer("out[0]", y_out, x.shape, x.dtype, (("x", x),), in_place=True)
-    mask = result_buffer("out[1]", mask_out, x.shape, np.dtype(np.bool_), (("x", x), ("out[0]", y)))
+    mask = result_buffer("out[1]", mask_out, x.shape, np.dtype(np.bool_), (("x", x), ("out[0]", y_out)))
     flat = mask.reshape(-1)
     for start in range(0, flat.size, BLOCK):
         block = flat[start : start + BLOCK]

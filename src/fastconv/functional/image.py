@@ -116,7 +116,8 @@ def apply_filter(
     stack = _kernels(kernel, volume.dtype.newbyteorder("="))
     channels = volume.shape[-1]
     if isinstance(out, np.ndarray):  # two passes and stacks read the image again after their first result
-        checked_out("out", out, out.shape, out.dtype, [("image", volume), ("kernel", stack)])
+        given = [("image", np.asarray(image)), ("kernel", None if isinstance(kernel, str) else np.asarray(kernel))]
+        checked_out("out", out, out.shape, out.dtype, given)
 
     def run(x: np.ndarray, single: np.ndarray, pad: Any, edge: str | float, target: np.ndarray | None) -> np.ndarray:
         weight = np.broadcast_to(single[:, :, np.newaxis, np.newaxis], (*single.shape, 1, channels))

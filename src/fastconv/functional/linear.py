@@ -137,9 +137,11 @@ def linear_backward(
             same_dtype(name, array, "dy", dy)
     _check_features(x_shape, weight_shape)
     same_shape("dy", dy, "x and weight", x_shape[:-1] + weight_shape[:1])
-    dy = through_activation(dy, y, activation, num_threads)
-    shapes = (x_shape, weight_shape, weight_shape[:1])
     taken: list[tuple[str, np.ndarray | None]] = [("dy", dy), ("x", x), ("weight", weight)]
+    if activation is not None:
+        dy, y = through_activation(dy, y, activation, num_threads)
+        taken.append(("y", y))
+    shapes = (x_shape, weight_shape, weight_shape[:1])
     buffers: list[np.ndarray | None] = []
     for index, (given, want, shape) in enumerate(zip(outs, wanted, shapes, strict=True)):
         buffers.append(result_buffer(f"out[{index}]", given, shape, dy.dtype, taken) if want else None)

@@ -14,7 +14,7 @@ from fastconv import _engine, geometry
 from fastconv._arguments import flag
 from fastconv.functional._arrays import deliver, result_buffer, thread_count
 from fastconv.functional._convolution import hashable_activation
-from fastconv.functional._operands import as_array, operand, workspace_buffer
+from fastconv.functional._operands import operand, workspace_buffer
 from fastconv.functional._plans import ConvKey, conv_call, frozen
 from fastconv.functional.explain import report_of
 from fastconv.functional.report import ConvReport
@@ -114,11 +114,10 @@ class PreparedConv:
 
     def _general(self, x: Any, residual: Any, out: Any, workspace: Any, threads: int) -> np.ndarray:
         """Run on arrays that need a check or a copy first."""
-        # The caller's own arrays: a copy that stands for one of them never overlaps.
-        inputs = [("x", as_array("x", x)), ("residual", None if residual is None else as_array("residual", residual))]
         x = self._input("x", x, self.x_shape)
         if residual is not None or self._key.residual_shape is not None:
             residual = self._residual(residual)
+        inputs = (("x", x), ("residual", residual))
         y = result_buffer("out", out, self.y_shape, self.dtype, inputs)
         if workspace is not None:
             workspace = workspace_buffer(workspace, self.workspace_bytes, [*inputs, ("the output", y)])

@@ -13,7 +13,7 @@ import numpy as np
 from fastconv import _engine
 from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._channels import channels_last, volume
-from fastconv.functional._operands import operand
+from fastconv.functional._operands import checked_out, operand
 from fastconv.functional.activation import activation_code
 
 __all__ = ["scale_shift"]
@@ -190,7 +190,7 @@ def _run(
     code, slope = activation_code(activation)
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x), ("residual", residual)), in_place=True)
     if out is not None:
-        result_buffer("out", out, x.shape, x.dtype, (("scale", scale), ("shift", shift)))
+        checked_out("out", out, x.shape, x.dtype, (("scale", scale), ("shift", shift)))
     added = None if residual is None else dense(residual)
     by_image = [array is not None and array.ndim == 2 for array in coefficients]
     operation = _engine.ScaleShift(size, last, *by_image, code, slope)

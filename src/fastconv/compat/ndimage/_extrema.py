@@ -17,6 +17,7 @@ from fastconv.functional.pool_max import max_pool2d
 __all__ = ["Extent", "filtered"]
 
 _STEP = 6  # elements that one pool of a chain adds to a window: beyond, a pool takes longer than two
+_SHORT = 16  # elements along the last axes
 _LONGEST = 200  # SciPy's deque takes the same time for every size
 _PAD_MODES = {"symmetric": "symmetric", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 
@@ -64,22 +65,38 @@ def filtered(
         return None
     out = target.place([image])
     out = np.empty(image.shape, target.dtype) if out is None else out
-    lead = extents[0]
-    least = {axis: 1 for axis in range(image.ndim) if axis not in [extent.axis for extent in extents]}
+    short = _short(image.shape, extents)
+    order = short + list(range(image.ndim - len(short)))
+    source, result = image.transpose(order), out.transpose(order)
+    turned = sorted(extent._replace(axis=order.index(extent.axis)) for extent in extents)
+    lead = turned[0]
+    least = {axis: 1 for axis in range(image.ndim) if axis not in [extent.axis for extent in turned]}
     least[lead.axis] = sum(lead.reach)
     room = Room(dtype)
-    for index in blocks(image.shape, least, BLOCK_BYTES // dtype.itemsize):
-        part = image[tuple([*index[: lead.axis], slice(None), *index[lead.axis + 1 :]])]
+    for index in blocks(source.shape, least, BLOCK_BYTES // dtype.itemsize):
+        part = source[tuple([*index[: lead.axis], slice(None), *index[lead.axis + 1 :]])]
         x, padding = _around(part, lead, index[lead.axis], room, minimum)
-        y = _extrema(x, extents, padding, minimum, None if minimum else out[index], num_threads)
+        y = _extrema(x, turned, padding, minimum, None if minimum else result[index], num_threads)
         if image.dtype.kind == "f" and np.isnan(y.min()):
             return None
         if minimum:
             np.negative(y, out=y)
         if not np.may_share_memory(y, out):
             with np.errstate(over="ignore", invalid="ignore"):
-                out[index] = y
+                for place in np.ndindex(*y.shape[: len(short)]):  # NumPy's inner loop would be over the short axes
+                    result[index][place] = y[place]
     return target.deliver(out)
+
+
+def _short(shape: Sequence[int], extents: Sequence[Extent]) -> list[int]:
+    """The last axes, if a pool would have to do with rows of their few elements: they are computed first then."""
+    for pair in _pairs(extents):
+        last = pair[-1].axis
+        after = math.prod(shape[last + 1 :])
+        row = after if after > 1 else shape[last] if len(pair) == 1 else _SHORT
+        if row < _SHORT:
+            return [axis for axis in range(len(shape)) if math.prod(shape[axis:]) < _SHORT]
+    return []
 
 
 def _around(
@@ -92,7 +109,7 @@ def _around(
     if extent.clipped:
         padding = (max(0, -start), max(0, stop - n))
         start, stop = max(0, start), min(n, stop)
-    if extent.clipped and not minimum and image.dtype == room.dtype:
+    if extent.clipped and not minimum and image.dtype == room.dtype and image.strides[-1] == image.itemsize:
         return image[(slice(None),) * extent.axis + (slice(start, stop),)], padding
     shape = [*image.shape[: extent.axis], stop - start, *image.shape[extent.axis + 1 :]]
     x = with_border(image, extent.axis, start, stop, extent.border, room.of(shape))
@@ -104,14 +121,23 @@ def _extrema(
     num_threads: int | None,
 ) -> np.ndarray:  # fmt: skip
     """Maxima along every axis; along the first one the array has what its windows see, but for `padding`."""
-    rest, given = list(extents), {extents[0].axis: padding}
+    pairs, given = _pairs(extents), {extents[0].axis: padding}
+    fits = out is not None and out.dtype == x.dtype and out.flags.c_contiguous
     y = x
-    while rest:
-        pair = rest[:2] if len(rest) > 1 and rest[1].axis == rest[0].axis + 1 else rest[:1]
-        rest = rest[len(pair) :]
-        direct = None if rest or out is None or out.dtype != y.dtype or not out.flags.c_contiguous else out
-        y = _pooled(y, pair, given, minimum, direct, num_threads)
+    for pair in pairs:
+        y = _pooled(y, pair, given, minimum, out if fits and pair is pairs[-1] else None, num_threads)
     return y
+
+
+def _pairs(extents: Sequence[Extent]) -> list[list[Extent]]:
+    """Windows along neighbouring axes are computed together."""
+    pairs: list[list[Extent]] = []
+    for extent in extents:
+        if pairs and len(pairs[-1]) == 1 and pairs[-1][0].axis == extent.axis - 1:
+            pairs[-1].append(extent)
+        else:
+            pairs.append([extent])
+    return pairs
 
 
 def _pooled(

@@ -7,17 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastconv.compat import _broadcast
 from fastconv.compat._broadcast import Window, window
 from fastconv.compat._casting import convolve_as
-from fastconv.compat._complex import by_parts
 from fastconv.compat._exact import exactly
 
 __all__ = ["MODES", "Problem", "canonical_axes", "compute", "integral", "numeric", "problem_of", "sums"]
 
 MODES = ("full", "same", "valid")
-FLOATS = frozenset("fd")
-COMPLEX = frozenset("FD")
+# Types of results that are not whole numbers: what they are computed in.
+REAL: dict[str, np.dtype] = {
+    "f": np.dtype(np.float32),
+    "d": np.dtype(np.float64),
+    "F": np.dtype(np.float32),
+    "D": np.dtype(np.float64),
+}
 
 
 class Problem(NamedTuple):
@@ -100,22 +103,15 @@ def compute(problem: Problem, dtype: np.dtype, accuracy: str, num_threads: int |
     """Return the result in the type `dtype`; None for a type, or integers too large, that SciPy has to see to."""
     x, kernel, axes, windows = problem.x, problem.kernel, problem.axes, problem.windows
     whole = integral(x, kernel) and dtype.kind in "iu"
-    if not whole and dtype.char not in FLOATS | COMPLEX:
+    if not whole and dtype.char not in REAL:
         return None
     if not axes:
         return np.multiply(x, kernel)[problem.crop]
-
-    def real(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        extra = image.ndim - x.ndim
-        return _broadcast.convolve(
-            image, weights, [axis + extra for axis in axes], windows, accuracy=accuracy, num_threads=num_threads
-        )
-
     y: np.ndarray | None
     if whole:
         y = exactly(x, kernel, axes, windows, sums(problem), dtype, num_threads=num_threads)
-    elif dtype.char in FLOATS:
-        y = convolve_as(dtype, x, kernel, axes, windows, accuracy=accuracy, num_threads=num_threads)
     else:
-        y = by_parts(x, kernel, dtype, real)
+        y = convolve_as(
+            REAL[dtype.char], x, kernel, axes, windows, accuracy=accuracy, num_threads=num_threads, result=dtype
+        )  # fmt: skip
     return y if y is None else np.ascontiguousarray(y[problem.crop])

@@ -9,10 +9,9 @@ import numpy as np
 from fastconv.compat import _broadcast
 from fastconv.compat._broadcast import Window
 from fastconv.compat._casting import convolve_as
-from fastconv.compat._complex import by_parts
 from fastconv.compat._exact import exactly
 from fastconv.compat.scipy_signal import _host
-from fastconv.compat.scipy_signal._problem import COMPLEX, FLOATS, MODES, integral, numeric
+from fastconv.compat.scipy_signal._problem import MODES, REAL, integral, numeric
 from fastconv.functional._arrays import thread_count
 
 __all__ = ["convolve2d", "correlate2d"]
@@ -81,19 +80,13 @@ def _typed(
     if name == "fill" and isinstance(value, complex):
         return None
     border = ("zeros" if value == 0 else float(value.real)) if name == "fill" else name
-
-    def real(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return _broadcast.convolve(
-            image, weights, (image.ndim - 2, image.ndim - 1), windows, border=border, accuracy="strict",
-            num_threads=num_threads,
-        )  # fmt: skip
-
-    if result.char in FLOATS:
+    if result.char in REAL:
+        if result.kind == "c" and isinstance(border, float):
+            return None
         return convolve_as(
-            result, x, kernel, (0, 1), windows, border=border, accuracy="strict", num_threads=num_threads
+            REAL[result.char], x, kernel, (0, 1), windows, border=border, accuracy="strict", num_threads=num_threads,
+            result=result,
         )  # fmt: skip
-    if result.char in COMPLEX:
-        return None if isinstance(border, float) else by_parts(x, kernel, result, real)
     if not integral(x, kernel) or (isinstance(border, float) and value != np.asarray(value).astype(x.dtype)):
         return None
     return exactly(
