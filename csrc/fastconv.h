@@ -324,6 +324,20 @@ typedef struct fc_scale_desc {
 fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                          const void *residual, void *y, int threads);
 
+/* Local response normalisation of x, dense as (n, channels, points); points is 1 with channels last. With
+ * s[c] = k + share * sum of x[j]^2 over the channels c - size/2 <= j <= c + (size - 1)/2 there are,
+ *   forward, dy NULL:  out = x s^-beta
+ *   backward:          out = dy s^-beta - 2 share beta x[c] * sum of dy[i] x[i] s[i]^(-beta - 1) over the i that c is among */
+typedef struct fc_response_desc {
+    uint32_t struct_size; /* sizeof(fc_response_desc) */
+    fc_dtype type;
+    int64_t n, channels, points, size;
+    double share, beta, k;
+} fc_response_desc;
+
+/* out may overlap neither x nor dy. */
+fc_status fc_local_response(const fc_response_desc *desc, const void *x, const void *dy, void *out, int threads);
+
 /* Correlation of an array (before, n, after) with `taps` weights along its axis of n, in float64 whatever the elements are:
  * y[b, i, a] = (sum over t of weight[t] * x[b, first + i + t - reach, a]) / divisor, in SciPy's order of summation (lines.h),
  * for i < outputs. Sums lose their fractions where y holds integers, and what does not fit its type becomes what the

@@ -34,6 +34,8 @@
 
 #include "microkernels/smooth.h"
 
+#include "microkernels/response.h"
+
 #include "microkernels/lines.h"
 
 #include "microkernels/integers.h"
@@ -131,5 +133,7 @@ const fc_kernels FC_NAME(fc_kernels) = {
 #if !FC_F64
     .combine = FC_NAME(fc_combine),
 #endif
+    .response = FC_NAME(fc_response),
+    .response_through = FC_NAME(fc_response_through),
     .multiply_adds = FC_NAME(fc_multiply_adds),
 };

@@ -96,6 +96,11 @@ typedef struct fc_fft {
     void *twiddle;
 } fc_fft;
 
+/* Local response normalisation by s^-beta, s = k + share * the sum of squares of a window. */
+typedef struct fc_response {
+    double share, k, beta;
+} fc_response;
+
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
     int64_t runs, count, a_step, b_step;
@@ -264,6 +269,12 @@ typedef struct fc_kernels {
                           void *losses, void *dx);
     /* fc_combine on whole vectors of elements; NULL in the table of float64 */
     void (*combine)(const fc_combine_desc *desc, int64_t count, const void *a, const void *b, void *y);
+    /* y[i] = given[i] * s^-beta, the window of i being first[i + j*step], j < window; ratio[i] (may be NULL) = y[i] * x[i] / s */
+    void (*response)(const fc_response *by, int64_t window, int64_t step, int64_t count, const void *first,
+                     const void *x, const void *given, void *y, void *ratio);
+    /* dx[i] -= 2 share beta x[i] * the sum of first[i + j*step], j < window */
+    void (*response_through)(const fc_response *by, int64_t window, int64_t step, int64_t count, const void *first,
+                             const void *x, void *dx);
     /* rounds of multiply-adds in registers; stores one vector to sink and returns how many of elements were done */
     int64_t (*multiply_adds)(int64_t rounds, void *sink);
 } fc_kernels;

@@ -267,6 +267,13 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                              const void *residual, void *y, int threads)
 
+    ctypedef struct fc_response_desc:
+        uint32_t struct_size
+        fc_dtype type
+        int64_t n, channels, points, size
+        double share, beta, k
+    fc_status fc_local_response(const fc_response_desc *desc, const void *x, const void *dy, void *out, int threads)
+
     ctypedef struct fc_line_desc:
         uint32_t struct_size
         fc_dtype input_type, output_type

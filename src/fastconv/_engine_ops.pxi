@@ -173,6 +173,24 @@ cdef class ScaleShift:
         check(status)
 
 
+def local_response(shape, int64_t size, double share, double beta, double k, cnp.ndarray x, cnp.ndarray dy,
+                   cnp.ndarray out, int num_threads=0):
+    """Local response normalization of x as (n, channels, points), or with dy its gradient."""
+    cdef fc_response_desc d
+    memset(&d, 0, sizeof(fc_response_desc))
+    d.struct_size = sizeof(fc_response_desc)
+    d.type = DTYPES[x.dtype]
+    d.n, d.channels, d.points = shape
+    d.size, d.share, d.beta, d.k = size, share, beta, k
+    cdef fc_status status
+    cdef void *px = data(x)
+    cdef void *pdy = data(dy)
+    cdef void *pout = data(out)
+    with nogil:
+        status = fc_local_response(&d, px, pdy, pout, num_threads)
+    check(status)
+
+
 def correlate_lines(cnp.ndarray x, x_type, size, x_stride, cnp.ndarray weight, cnp.ndarray y, y_type, y_stride,
                     int64_t first, int64_t outputs, int64_t reach, border, double border_value, double divisor,
                     int num_threads=0):
