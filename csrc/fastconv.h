@@ -276,8 +276,10 @@ fc_status fc_linear_forward(fc_dtype type, int64_t n, int64_t in, int64_t out, c
 fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t in, int64_t out, const void *x, const void *w,
                              const void *dy, void *dx, void *dw, void *db, int threads);
 
-/* Rows of classes, contiguous. softmax: y = exp(x - max) / sum. backward: dx = y * (dy - sum(dy*y)). */
+/* Rows of classes, contiguous. softmax: y = exp(x - max) / sum; log_softmax: its logarithm; y may be x. backward of softmax:
+ * dx = y * (dy - sum(dy*y)). */
 fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads);
+fc_status fc_log_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads);
 fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
                               int threads);
 /* losses[r] = logsumexp(x[r]) - x[r][label[r]]; dx (may be NULL) = (softmax(x) - onehot) * scale.

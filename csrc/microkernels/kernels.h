@@ -264,6 +264,7 @@ typedef struct fc_kernels {
                         void *y);
     void (*column_sums)(int64_t rows, int64_t count, int64_t ld, const void *src, void *dst);
     void (*softmax)(int64_t rows, int64_t classes, const void *x, void *y);
+    void (*log_softmax)(int64_t rows, int64_t classes, const void *x, void *y);
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
     void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
                           void *losses, void *dx);

@@ -238,6 +238,7 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t inputs, int64_t outputs, const void *x, const void *w,
                                  const void *dy, void *dx, void *dw, void *db, int threads)
     fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads)
+    fc_status fc_log_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads)
     fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
                                   int threads)
     fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x,

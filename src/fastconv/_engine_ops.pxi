@@ -67,6 +67,17 @@ def softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
     check(status)
 
 
+def log_softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef int64_t rows = x.shape[0], classes = x.shape[1]
+    cdef void *px = data(x)
+    cdef void *py = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_log_softmax_forward(dtype, rows, classes, px, py, num_threads)
+    check(status)
+
+
 def softmax_backward(cnp.ndarray y, cnp.ndarray dy, cnp.ndarray dx, int num_threads=0):
     cdef fc_dtype dtype = DTYPES[y.dtype]
     cdef int64_t rows = y.shape[0], classes = y.shape[1]

@@ -152,13 +152,14 @@ static void test_linear(fc_dtype type, int64_t n, int64_t in, int64_t out, bool 
 static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double scale) {
     int64_t count = rows * classes;
     tensor x = vector(type, count), y = vector(type, count), dy = vector(type, count), dx = vector(type, count);
-    tensor losses = vector(type, rows), shared = vector(type, count);
+    tensor losses = vector(type, rows), shared = vector(type, count), logarithm = vector(type, count);
     int64_t *labels = malloc((size_t)rows * sizeof *labels + 1);
     for (int64_t i = 0; i < count; ++i) tensor_set(&x, i, scale * tensor_get(&x, i));
     for (int64_t r = 0; r < rows; ++r) labels[r] = (r * 7 + 3) % classes;
     double tolerance = 16 * epsilon(type);
     doing("softmax of %ld x %ld times %g", (long)rows, (long)classes, scale);
     RUN(&y, fc_softmax_forward(type, rows, classes, tensor_data(&x), tensor_data(&y), threads));
+    RUN(&logarithm, fc_log_softmax_forward(type, rows, classes, tensor_data(&x), tensor_data(&logarithm), threads));
     RUN(&dx, fc_softmax_backward(type, rows, classes, tensor_data(&y), tensor_data(&dy), tensor_data(&dx), threads));
     RUN(&losses, fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 0.5, tensor_data(&losses), NULL,
                                           threads));
@@ -175,6 +176,8 @@ static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double sc
             int64_t i = r * classes + c;
             double want = exp(tensor_get(&x, i) - top) / sum;
             check_close(tensor_get(&y, i), want, tolerance * (want + 1e-6) * (1 + fabs(top)), "softmax");
+            check_close(tensor_get(&logarithm, i), tensor_get(&x, i) - top - log(sum),
+                        tolerance * (1 + fabs(tensor_get(&x, i) - top)), "logarithm");
             check_close(tensor_get(&dx, i), tensor_get(&y, i) * (tensor_get(&dy, i) - dot),
                         tolerance * 4 * (fabs(dot) + 2) * (tensor_get(&y, i) + 1e-6), "dx");
             check_close(tensor_get(&shared, i), (want - (c == labels[r])) * 0.5, tolerance * (1 + fabs(top)),
@@ -192,8 +195,8 @@ static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double sc
         check(status == FC_INVALID, "took a negative label");
     }
     free(labels);
-    tensor *all[] = {&x, &y, &dy, &dx, &losses, &shared};
-    for (int i = 0; i < 6; ++i) tensor_free(all[i]);
+    tensor *all[] = {&x, &y, &dy, &dx, &losses, &shared, &logarithm};
+    for (int i = 0; i < 7; ++i) tensor_free(all[i]);
 }
 
 static void test_peaks(void) {

@@ -62,6 +62,17 @@ def residual(program, x):
     return relu(program, program.add("add", (conv(program, first, x.shape[1], "second", seed=5), x)))
 
 
+def residual_of_a_product(program, x):
+    """Of 64 rows, so that its weights are packed."""
+    y = program.add("linear", (x,), weight=array(8, 8), bias=array(8, seed=1))
+    return relu(program, program.add("add", (y, x)))
+
+
+def residual_of_few_rows(program, x):
+    flat = program.add("reshape", (x,), shape=(2, 256))
+    return program.add("add", (program.add("linear", (flat,), weight=array(256, 256), bias=None), flat))
+
+
 def two_convolutions(program, x):
     return program.add("add", (conv(program, x, 4, "first"), conv(program, x, 4, "second", seed=5)))
 
@@ -149,6 +160,7 @@ FUSED = {
     "folded-linear": (folded_linear, ["reshape", "linear"]),
     "rectified": (rectified, ["conv"]),
     "residual": (residual, ["conv", "conv"]),
+    "residual-linear": (residual_of_a_product, ["linear"]),
     "two-convolutions": (two_convolutions, ["conv", "conv"]),
     "pooled": (pooled, ["conv"]),
     "weighed": (weighed, ["conv", "call", "gate"]),
@@ -205,6 +217,7 @@ def rectified_before_the_sum(program, x):
 
 #: what is built, and the operations that must remain
 LEFT_ALONE = {
+    "residual-few-rows": (residual_of_few_rows, ["reshape", "linear", "add"]),
     "cropped": (cropped, ["pad", "conv"]),
     "padded-twice": (padded(value=0.5), ["pad", "conv"]),
     "padded-unlike": (padded("reflect"), ["pad", "conv"]),

@@ -100,6 +100,22 @@ def test_local_response(shape, size):
     both_ways("LRN", [x], expected, size=size, alpha=0.2, beta=0.6, bias=1.5)
 
 
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize(("shape", "axis"), [((2, 3, 5), -1), ((2, 3, 5), 1), ((40, 197), 1), ((7,), 0), ((3, 0), 1)])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+def test_softmax(operator, shape, axis, kind):
+    x = (5 * draw(*shape)).astype(kind)
+    moved = x.astype(float) - x.max(axis=axis, keepdims=True, initial=-np.inf)
+    expected = moved - np.log(np.exp(moved).sum(axis=axis, keepdims=True))
+    expected = expected if operator == "LogSoftmax" else np.exp(expected)
+    tolerance = max(1e-6, 2 * float(np.finfo(kind).eps))
+    if x.size:
+        both_ways(operator, [x], expected, tolerance=tolerance, axis=axis)
+    else:
+        (y,) = run(operator, [x], axis=axis)
+        assert y.shape == shape
+
+
 def windows(x, kernel, stride, dilation, pads):
     """For each output its place and the places of its window that lie in the input."""
     ndim = len(kernel)

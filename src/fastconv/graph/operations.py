@@ -20,7 +20,7 @@ from fastconv.functional.activation import prepare_activation
 from fastconv.functional.scale_shift import prepare_scale_shift
 from fastconv.graph.node import Node
 
-__all__ = ["OPERATIONS", "Operation", "Run"]
+__all__ = ["OPERATIONS", "Operation", "Run", "packs_weights"]
 
 Run = Callable[[Sequence[np.ndarray], Any], Any]
 
@@ -82,6 +82,11 @@ def _prepare_conv(node: Node, memory: str) -> Run:
     return lambda inputs, out: operation(inputs[0], out=out)
 
 
+def packs_weights(node: Node) -> bool:
+    """Whether a "linear" node runs as a convolution of one tap, which takes a residual as its second input."""
+    return math.prod(node.shape[:-1]) >= PREPARED_ROWS
+
+
 def _prepare_linear(node: Node, memory: str) -> Run:
     options = node.attributes
     weight, bias = np.asarray(options["weight"]), options["bias"]
@@ -89,13 +94,24 @@ def _prepare_linear(node: Node, memory: str) -> Run:
         weight = weight.copy()
     bias = None if bias is None else bias.copy()
     activation = options.get("activation")
-    rows = math.prod(node.shape[:-1])
-    if rows >= PREPARED_ROWS:
+    if packs_weights(node):
+        rows = math.prod(node.shape[:-1])
+        residual = len(node.inputs) > 1
         make = F.prepare_conv1d(
-            (1, rows, weight.shape[1]), weight[:, :, None], bias, layout="NWC", activation=activation
+            (1, rows, weight.shape[1]),
+            weight[:, :, None],
+            bias,
+            layout="NWC",
+            activation=activation,
+            residual=residual,
+            algorithm="pointwise",
         )
         options["packed_bytes"] = make.packed_bytes
         flat = (1, rows, -1)
+        if residual:
+            return lambda inputs, out: make(
+                inputs[0].reshape(flat), residual=inputs[1].reshape(flat), out=out.reshape(flat)
+            )
         return lambda inputs, out: make(inputs[0].reshape(flat), out=out.reshape(flat))
     options["packed_bytes"] = weight.nbytes
     return lambda inputs, out: F.linear(inputs[0], weight, bias, activation=activation, out=out)
