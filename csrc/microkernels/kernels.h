@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/numbers.h"
 #include "fastconv.h"
 #include "microkernels/depthwise_kernels.h"
 #include "microkernels/integer_kernels.h"
@@ -279,6 +280,12 @@ typedef struct fc_kernels {
     /* rounds of multiply-adds in registers; stores one vector to sink and returns how many of elements were done */
     int64_t (*multiply_adds)(int64_t rounds, void *sink);
 } fc_kernels;
+
+/* Strips of nearly equal width for some vectors of columns of a product: as many as the best tile asks for, an odd one in a
+ * wider. */
+static inline int64_t fc_product_strips(const fc_kernels *k, int64_t vectors) {
+    return fc_max(fc_ceil_div(vectors, FC_MAX_XR), vectors / k->product_xr);
+}
 
 /* The table of an ISA, numbered as in fastconv.h; NULL where the type has none. */
 const fc_kernels *fc_kernels_for(int isa, fc_dtype type);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ from fastconv import _engine
 from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._operands import operand
 
-__all__ = ["log_softmax", "softmax", "softmax_backward"]
+__all__ = ["log_softmax", "prepare_softmax", "softmax", "softmax_backward"]
 
 
 def softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
@@ -48,6 +50,15 @@ def softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_thread
     return _along(_engine.softmax_forward, x, axis, out, num_threads)
 
 
+def prepare_softmax(shape: tuple[int, ...], axis: int, logarithm: bool) -> Callable[..., Any]:
+    """``run(x, out)`` as `softmax`, or its logarithm, for dense arrays that are known to fit; no axis is empty."""
+    if axis % len(shape) != len(shape) - 1:
+        return functools.partial(log_softmax if logarithm else softmax, axis=axis)
+    matrix = (math.prod(shape[:-1]), shape[-1])
+    function = _engine.log_softmax_forward if logarithm else _engine.softmax_forward
+    return lambda x, out: function(x.reshape(matrix), out.reshape(matrix))
+
+
 def log_softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """Logarithm of `softmax`, ``y[c] = x[c] - m - log(sum_k exp(x[k] - m))``; arguments as of `softmax`.
 
@@ -55,7 +66,7 @@ def log_softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_th
     --------
     >>> import numpy as np
     >>> log_softmax(np.array([0.0, np.log(3.0), -9.0])).round(4)
-    array([ -1.3864,  -0.2877, -10.3864])
+    array([ -1.3863,  -0.2877, -10.3863])
     """
     return _along(_engine.log_softmax_forward, x, axis, out, num_threads)
 

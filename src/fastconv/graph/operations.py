@@ -8,6 +8,7 @@ writes to any contiguous `out` may write into its place in a concatenation.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 from fastconv import functional as F
 from fastconv import geometry
 from fastconv.functional.activation import prepare_activation
+from fastconv.functional.matmul import prepare_matmul
 from fastconv.functional.scale_shift import prepare_scale_shift
 from fastconv.graph.node import Node
 
@@ -25,7 +27,7 @@ __all__ = ["OPERATIONS", "Operation", "Run", "packs_weights"]
 Run = Callable[[Sequence[np.ndarray], Any], Any]
 
 #: rows of a matrix product from which it is a convolution of one tap, whose weights are packed once
-PREPARED_ROWS = 64
+PREPARED_ROWS = 32
 
 
 class Operation(NamedTuple):
@@ -125,6 +127,29 @@ def _prepare_call(node: Node, memory: str) -> Run:
     return lambda inputs, out: np.copyto(out, function(*inputs))
 
 
+def _prepare_copy(node: Node, memory: str) -> Run:
+    """Attributes: view(x) -> a view of x; shape; order: that of the axes, where the view only transposes."""
+    view = node.attributes["view"]
+    return lambda inputs, out: np.copyto(out, view(inputs[0]))
+
+
+def _prepare_matmul(node: Node, memory: str) -> Run:
+    """y = a (scale * b) in the last two axes. Attributes: shape; scale; views, for a and b lists of functions like that
+    of "copy" that they go through first; order, of the product's axes in y, later.
+    """
+    options = node.attributes
+    wholes = [np.empty(one.shape, one.dtype) for one in (*node.inputs, node)]
+    a, b = (
+        functools.reduce(lambda x, view: view(x), views, whole)
+        for views, whole in zip(options["views"], wholes, strict=False)
+    )
+    y = wholes[2] if options.get("order") is None else wholes[2].transpose(np.argsort(options["order"]))
+    run = prepare_matmul(a, b, y, options["scale"], wholes)
+    if run is None:
+        raise ValueError(f"matrices in arrays of shapes {a.shape} and {b.shape} have too many axes")
+    return lambda inputs, out: run(*inputs, out)
+
+
 def _prepare_evaluate(node: Node, memory: str) -> Run:
     """Attributes: function(*inputs) -> array of its own, or a tuple of them for "part" to take apart; shape."""
     function = node.attributes["function"]
@@ -218,6 +243,8 @@ OPERATIONS: dict[str, Operation] = {
     "add": Operation(_same, _prepare_add),
     "concat": Operation(_concat_shape, _prepare_concat, joins=True),
     "call": Operation(_stated, _prepare_call),
+    "copy": Operation(_stated, _prepare_copy),
+    "matmul": Operation(_stated, _prepare_matmul),
     "constant": Operation(lambda node: node.attributes["value"].shape, _prepare_constant, makes=True),
     "evaluate": Operation(_stated, _prepare_evaluate, makes=True),
     "part": Operation(_stated, _prepare_part, makes=True),

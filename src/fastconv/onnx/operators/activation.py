@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv import functional as F
 from fastconv.functional.activation import activate
-from fastconv.functional.softmax import log_softmax
+from fastconv.functional.softmax import log_softmax, prepare_softmax
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, in_float, of_elements
 
@@ -157,23 +157,23 @@ def _lines(call: Call, x: Any) -> tuple[int, tuple[int, ...]]:
     return 1, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
-def _softmax(function: Callable[..., np.ndarray]) -> Operator:
-    """A row of a function of lines."""
+def _softmax(logarithm: bool) -> Operator:
+    """A row of probabilities, or of their logarithms."""
 
-    def evaluate(call: Call, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def evaluate(call: Call, x: np.ndarray) -> np.ndarray:
         axis, shape = _lines(call, x)
-        if not x.size:
-            return x
-        return function(x.reshape(shape), axis, out=None if out is None else out.reshape(shape)).reshape(x.shape)
+        return (log_softmax if logarithm else F.softmax)(x.reshape(shape), axis).reshape(x.shape) if x.size else x
 
     def emit(program: Program, call: Call, x: Any) -> Node | None:
         if x.dtype.char not in _FLOATS or 0 in x.shape:
             return None
+        axis, shape = _lines(call, x)
+        run = prepare_softmax(shape, axis, logarithm)
 
-        def run(x: np.ndarray, out: np.ndarray) -> None:
-            evaluate(call, x, out)
+        def function(x: np.ndarray, out: np.ndarray) -> None:
+            run(x.reshape(shape), out=out.reshape(shape))
 
-        return program.add("call", (x,), call.name, function=run, out=True, shape=x.shape)
+        return program.add("call", (x,), call.name, function=function, out=True, shape=x.shape)
 
     return Operator(in_float(evaluate), emit)
 
@@ -211,7 +211,7 @@ ROWS: dict[str, Operator] = {
     ),
     "SwiGLU": Operator(in_float(_swiglu)),
     "PRelu": Operator(_prelu, _emit_prelu),
-    "Softmax": _softmax(F.softmax),
-    "LogSoftmax": _softmax(log_softmax),
+    "Softmax": _softmax(logarithm=False),
+    "LogSoftmax": _softmax(logarithm=True),
     "Hardmax": Operator(_hardmax),
 }
