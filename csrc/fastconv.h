@@ -276,8 +276,25 @@ fc_status fc_linear_forward(fc_dtype type, int64_t n, int64_t in, int64_t out, c
 fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t in, int64_t out, const void *x, const void *w,
                              const void *dy, void *dx, void *dw, void *db, int threads);
 
-/* Rows of classes, contiguous. softmax: y = exp(x - max) / sum. backward: dx = y * (dy - sum(dy*y)). */
+/* Batches of products of matrices: c[.., m, n] = sum over k < depth of a[.., m, k] * (scale * b[.., k, n]). Strides count
+ * elements, along the axes of the batch and the two of the matrix; those of a and b are any, 0 too, and neighbouring columns
+ * of c are neighbours (else FC_UNSUPPORTED). */
+enum { FC_MATMUL_BATCH = 4 };
+typedef struct fc_matmul_desc {
+    uint32_t struct_size; /* sizeof(fc_matmul_desc) */
+    fc_dtype type;
+    int64_t batch[FC_MATMUL_BATCH], rows, depth, columns;
+    int64_t a_stride[FC_MATMUL_BATCH + 2], b_stride[FC_MATMUL_BATCH + 2], c_stride[FC_MATMUL_BATCH + 2];
+    double scale;
+} fc_matmul_desc;
+
+/* c may overlap neither a nor b. */
+fc_status fc_matmul(const fc_matmul_desc *desc, const void *a, const void *b, void *c, int threads);
+
+/* Rows of classes, contiguous. softmax: y = exp(x - max) / sum; log_softmax: its logarithm; y may be x. backward of softmax:
+ * dx = y * (dy - sum(dy*y)). */
 fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads);
+fc_status fc_log_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads);
 fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
                               int threads);
 /* losses[r] = logsumexp(x[r]) - x[r][label[r]]; dx (may be NULL) = (softmax(x) - onehot) * scale.
@@ -308,6 +325,12 @@ fc_status fc_batch_norm_backward(const fc_norm_desc *desc, const void *dy, const
                                  const void *mean, const void *var, const void *y, void *dx, void *dweight, void *dbias,
                                  int threads);
 
+/* Layer normalisation of contiguous rows of `count` elements: y = (x - mean) * inverse * weight[i] + bias[i], inverse =
+ * 1 / sqrt(var + epsilon), with a row's mean and mean squared distance from it. weight and bias may be NULL: 1 and 0. mean and
+ * inverse, one for each row, are written where they are not NULL. y may be x. */
+fc_status fc_layer_norm(fc_dtype type, int64_t rows, int64_t count, double epsilon, const void *x, const void *weight,
+                        const void *bias, void *y, void *mean, void *inverse, int threads);
+
 /* y = activation(x * scale + shift + residual), x lying as batch normalisation has it. scale and shift have an entry for each
  * channel, or by image for each image and channel (n, channels); residual lies as x. Each may be NULL: 1, 0 and 0. */
 typedef struct fc_scale_desc {
@@ -323,6 +346,20 @@ typedef struct fc_scale_desc {
 /* y may be x or residual. */
 fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                          const void *residual, void *y, int threads);
+
+/* Local response normalisation of x, dense as (n, channels, points); points is 1 with channels last. With
+ * s[c] = k + share * sum of x[j]^2 over the channels c - size/2 <= j <= c + (size - 1)/2 there are,
+ *   forward, dy NULL:  out = x s^-beta
+ *   backward:          out = dy s^-beta - 2 share beta x[c] * sum of dy[i] x[i] s[i]^(-beta - 1) over the i that c is among */
+typedef struct fc_response_desc {
+    uint32_t struct_size; /* sizeof(fc_response_desc) */
+    fc_dtype type;
+    int64_t n, channels, points, size;
+    double share, beta, k;
+} fc_response_desc;
+
+/* out may overlap neither x nor dy. */
+fc_status fc_local_response(const fc_response_desc *desc, const void *x, const void *dy, void *out, int threads);
 
 /* Correlation of an array (before, n, after) with `taps` weights along its axis of n, in float64 whatever the elements are:
  * y[b, i, a] = (sum over t of weight[t] * x[b, first + i + t - reach, a]) / divisor, in SciPy's order of summation (lines.h),

@@ -9,31 +9,35 @@ from typing import Any
 from benchmarks.dropin.row import Row
 from benchmarks.light_graphs import NAMES, image, light_graph
 
-__all__ = ["MEAN_GOAL", "ROWS"]
+__all__ = ["MEAN_GOAL", "ROWS", "model_row"]
 
 MEAN_GOAL = 1.0
 
 
-def _runtime(name: str) -> Callable[[], Any]:
+def by_runtime(make: Callable[[], Any]) -> Callable[[], Any]:
+    """The model that `make` gives, by onnxruntime, on as many threads as fastconv has."""
     import onnxruntime
 
     import fastconv
 
-    model = light_graph(name)
+    model = make()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = fastconv.get_num_threads()
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return functools.partial(session.run, None, image(model))
 
 
-def _ours(name: str) -> Callable[[], Any]:
+def by_fastconv(make: Callable[[], Any]) -> Callable[[], Any]:
+    """The same by fastconv.onnx."""
     from fastconv import onnx
 
-    model = light_graph(name)
+    model = make()
     loaded, inputs = onnx.load(model), image(model)
     return lambda: list(loaded.run(inputs).values())
 
 
-ROWS: list[Row] = [
-    Row(name, None, functools.partial(_runtime, name), functools.partial(_ours, name), 1e-4) for name in NAMES
-]
+def model_row(name: str, make: Callable[[], Any]) -> Row:
+    return Row(name, None, functools.partial(by_runtime, make), functools.partial(by_fastconv, make), 1e-4)
+
+
+ROWS: list[Row] = [model_row(name, functools.partial(light_graph, name)) for name in NAMES]

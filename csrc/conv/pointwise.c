@@ -121,7 +121,7 @@ static void multiply(const job *j, const part *p, int64_t row, int64_t end, cons
 static void multiply_in_place(const job *j, const part *p, int64_t row, int64_t end, const void *b) {
     const fc_pointwise *s = j->s;
     const fc_kernels *k = j->plan->kernels;
-    const int64_t vectors = (p->column_end - p->column) / k->lanes, strips = fc_pointwise_strips(k, vectors);
+    const int64_t vectors = (p->column_end - p->column) / k->lanes, strips = fc_product_strips(k, vectors);
     for (int64_t i = 0; i < strips; ++i) {
         const int64_t v = vectors * i / strips, column = p->column + v * k->lanes;
         multiply(j, p, row, end, fc_at(b, column, k->element), column, (vectors * (i + 1) / strips - v) * k->lanes,

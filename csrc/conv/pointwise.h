@@ -33,11 +33,6 @@ typedef struct fc_pointwise {
 /* Sums of so many tiles leave scratch at once, so that transpositions work on whole blocks. */
 enum { FC_POINTWISE_LEAVE_TILES = 8 };
 
-/* Strips of nearly equal width for some vectors of columns: as many as the best tile asks for, an odd one in a wider. */
-static inline int64_t fc_pointwise_strips(const fc_kernels *k, int64_t vectors) {
-    return fc_max(fc_ceil_div(vectors, FC_MAX_XR), vectors / k->product_xr);
-}
-
 /* Parts are whole register tiles of rows, except that every part of the filters that lie in the lanes for the tail holds
  * a vector of them. The last part takes what is left. */
 static inline int64_t fc_pointwise_row_unit(const fc_pointwise *s, const fc_kernels *k) {

@@ -126,7 +126,7 @@ static void choose_form(fc_pointwise *s, const fc_kernels *k, int residual) {
         s->product.residual_row = s->other_channel;
     }
     const int64_t vectors = fc_ceil_div(s->columns, k->lanes);
-    const int64_t packed = fc_ceil_div(vectors, fc_pointwise_strips(k, vectors));
+    const int64_t packed = fc_ceil_div(vectors, fc_product_strips(k, vectors));
     s->width = (s->in_place ? fc_max(1, fc_min(k->product_xr, s->columns / k->lanes)) : packed) * k->lanes;
     s->pitch = FC_MAX_XR * k->lanes;
     s->product.b_step = !s->in_place ? s->width : s->filters_in_lanes ? c->w_channel : src_channel;

@@ -6,6 +6,8 @@
 #define FC_STRING_(x) #x
 #define FC_STRING(x) FC_STRING_(x)
 
+#include "microkernels/smooth.h"
+
 #include "microkernels/copy.h"
 #include "microkernels/corr.h"
 #include "microkernels/dot.h"
@@ -32,7 +34,7 @@
 
 #include "microkernels/norm.h"
 
-#include "microkernels/smooth.h"
+#include "microkernels/response.h"
 
 #include "microkernels/lines.h"
 
@@ -126,10 +128,13 @@ const fc_kernels FC_NAME(fc_kernels) = {
     .finish_rows = FC_NAME(fc_finish_rows),
     .column_sums = FC_NAME(fc_column_sums),
     .softmax = FC_NAME(fc_softmax),
+    .log_softmax = FC_NAME(fc_log_softmax),
     .softmax_backward = FC_NAME(fc_softmax_backward),
     .cross_entropy = FC_NAME(fc_cross_entropy),
 #if !FC_F64
     .combine = FC_NAME(fc_combine),
 #endif
+    .response = FC_NAME(fc_response),
+    .response_through = FC_NAME(fc_response_through),
     .multiply_adds = FC_NAME(fc_multiply_adds),
 };

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/numbers.h"
 #include "fastconv.h"
 #include "microkernels/depthwise_kernels.h"
 #include "microkernels/integer_kernels.h"
@@ -95,6 +96,11 @@ typedef struct fc_fft {
     int passes, radix[FC_MAX_FFT_PASSES];
     void *twiddle;
 } fc_fft;
+
+/* Local response normalisation by s^-beta, s = k + share * the sum of squares of a window. */
+typedef struct fc_response {
+    double share, k, beta;
+} fc_response;
 
 /* Runs of `count` elements that lie apart: run r starts at a + r*a_step and b + r*b_step. */
 typedef struct fc_runs {
@@ -259,14 +265,27 @@ typedef struct fc_kernels {
                         void *y);
     void (*column_sums)(int64_t rows, int64_t count, int64_t ld, const void *src, void *dst);
     void (*softmax)(int64_t rows, int64_t classes, const void *x, void *y);
+    void (*log_softmax)(int64_t rows, int64_t classes, const void *x, void *y);
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
     void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
                           void *losses, void *dx);
     /* fc_combine on whole vectors of elements; NULL in the table of float64 */
     void (*combine)(const fc_combine_desc *desc, int64_t count, const void *a, const void *b, void *y);
+    /* y[i] = given[i] * s^-beta, the window of i being first[i + j*step], j < window; ratio[i] (may be NULL) = y[i] * x[i] / s */
+    void (*response)(const fc_response *by, int64_t window, int64_t step, int64_t count, const void *first,
+                     const void *x, const void *given, void *y, void *ratio);
+    /* dx[i] -= 2 share beta x[i] * the sum of first[i + j*step], j < window */
+    void (*response_through)(const fc_response *by, int64_t window, int64_t step, int64_t count, const void *first,
+                             const void *x, void *dx);
     /* rounds of multiply-adds in registers; stores one vector to sink and returns how many of elements were done */
     int64_t (*multiply_adds)(int64_t rounds, void *sink);
 } fc_kernels;
+
+/* Strips of nearly equal width for some vectors of columns of a product: as many as the best tile asks for, an odd one in a
+ * wider. */
+static inline int64_t fc_product_strips(const fc_kernels *k, int64_t vectors) {
+    return fc_max(fc_ceil_div(vectors, FC_MAX_XR), vectors / k->product_xr);
+}
 
 /* The table of an ISA, numbered as in fastconv.h; NULL where the type has none. */
 const fc_kernels *fc_kernels_for(int isa, fc_dtype type);

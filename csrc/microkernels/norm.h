@@ -288,10 +288,41 @@ static void FC_NAME(fc_norm_pixel_gradient)(const fc_norm_rows *at, const fc_nor
 #undef CALL
 }
 
+/* Pieces of a row that lie in the nearest cache tell its moments. */
+static void FC_NAME(fc_norm_lines)(int64_t rows, int64_t count, double epsilon, const void *x_, const void *scale,
+                                   const void *shift, void *y_, void *mean_, void *inverse_) {
+    enum { PIECE = 2048 };
+    const vec one = vbroadcast(1), nothing = vbroadcast((real)-0.0);
+    const real *x = x_;
+    real *y = y_, *means = mean_, *inverses = inverse_;
+    for (int64_t r = 0; r < rows; ++r, x += count, y += count) {
+        double mean = 0, squares = 0;
+        int64_t i = 0;
+        do {
+            const fc_norm_rows piece = {1, count - i < PIECE ? count - i : PIECE, 0};
+            FC_NAME(fc_norm_plane_moments)(&piece, x + i, (double)i, &mean, &squares);
+            i += PIECE;
+        } while (i < count);
+        const real m = (real)mean, inverse = (real)(1 / sqrt(squares / (double)count + epsilon));
+        if (means) means[r] = m;
+        if (inverses) inverses[r] = inverse;
+        const vec middle = vbroadcast(m), by = vbroadcast(inverse);
+        for (i = 0; i < count; i += VLANES) {
+            const int n = fc_part(count - i);
+            vstore_part(y + i,
+                        vfma(vmul(vsub(fc_norm_load(x + i, n), middle), by),
+                             fc_norm_coefficient(FC_NORM_PIXELS, one, scale, i, n),
+                             fc_norm_coefficient(FC_NORM_PIXELS, nothing, shift, i, n)),
+                        n);
+        }
+    }
+}
+
 #define FC_NORM_TABLE                                                                                                  \
     {                                                                                                                  \
         .moments = {FC_NAME(fc_norm_plane_moments), FC_NAME(fc_norm_pixel_moments)},                                   \
         .apply = {FC_NAME(fc_norm_plane_apply), FC_NAME(fc_norm_pixel_apply)},                                         \
         .sums = {FC_NAME(fc_norm_plane_sums), FC_NAME(fc_norm_pixel_sums)},                                            \
         .gradient = {FC_NAME(fc_norm_plane_gradient), FC_NAME(fc_norm_pixel_gradient)},                                \
+        .lines = FC_NAME(fc_norm_lines),                                                                               \
     }

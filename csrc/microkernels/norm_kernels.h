@@ -35,6 +35,10 @@ typedef struct fc_norm_kernels {
     /* dx = d * scale + (x - mean) * slope + shift, or d * scale where x is NULL; dx may be dy, x or y */
     void (*gradient[FC_NORM_WAYS])(const fc_norm_rows *at, const fc_norm_scale *by, const void *x, const void *y,
                                    const void *dy, void *dx);
+    /* Rows of layer normalisation: y = (x - mean) * inverse * scale[i] + shift[i],  i < count, inverse = 1 / sqrt(variance +
+     * epsilon); scale and shift may be NULL: 1 and 0; mean and inverse, one for each row, too: not wanted */
+    void (*lines)(int64_t rows, int64_t count, double epsilon, const void *x, const void *scale, const void *shift,
+                  void *y, void *mean, void *inverse);
 } fc_norm_kernels;
 
 #endif

@@ -81,54 +81,21 @@ static void FC_NAME(fc_column_sums)(int64_t rows, int64_t count, int64_t ld, con
     }
 }
 
-/* exp(v) for v <= 0 (NaN stays): v = n log(2) + r, exp(v) = 2^n exp(r), |r| <= log(2) / 2. Adding and taking away
- * 1.5 * 2^(mantissa bits) rounds to the integer n and leaves n in the low bits. The Taylor sum ends below half an
- * ulp. 2^n goes in as two factors, so that results fade into the subnormal numbers. Plain C, for the compiler to
- * vectorise. */
-#if FC_F64
-typedef uint64_t fc_bits;
-#define FC_EXP_MANTISSA 52
-#define FC_EXP_BIAS 1023
-#define FC_EXP_LOWEST (-746.0)
-#define FC_EXP_LN2_HIGH 6.93147180369123816490e-01
-#define FC_EXP_LN2_LOW 1.90821492927058770002e-10
-#define FC_EXP_DEGREE 13
-#else
-typedef uint32_t fc_bits;
-#define FC_EXP_MANTISSA 23
-#define FC_EXP_BIAS 127
-#define FC_EXP_LOWEST (-104.0)
-#define FC_EXP_LN2_HIGH 0.693359375
-#define FC_EXP_LN2_LOW (-2.12194440e-4)
-#define FC_EXP_DEGREE 7
-#endif
-
-static inline real fc_power_of_two(fc_bits biased) {
-    real value;
-    biased <<= FC_EXP_MANTISSA;
-    memcpy(&value, &biased, sizeof value);
-    return value;
+/* v = exp(v),  v <= 0 or NaN */
+static void FC_NAME(fc_exp)(real *v, int64_t count) {
+    int64_t i = 0;
+    for (; i + VLANES <= count; i += VLANES) vstore(v + i, fc_smooth_exp(vload(v + i)));
+    const int rest = (int)(count - i);
+    if (rest) vstore_part(v + i, fc_smooth_exp(vload_part(v + i, rest)), rest);
 }
 
-static void FC_NAME(fc_exp)(real *v, int64_t count) {
-    static const real over_factorial[] = {
-        1,         1,          1. / 2,      1. / 6,       1. / 24,       1. / 120,       1. / 720,
-        1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800.};
-    const real shifter = (real)3 * (real)((fc_bits)1 << (FC_EXP_MANTISSA - 1));
-    fc_bits zero;
-    memcpy(&zero, &shifter, sizeof zero);
-    for (int64_t i = 0; i < count; ++i) {
-        const real x = v[i] < (real)FC_EXP_LOWEST ? (real)FC_EXP_LOWEST : v[i];
-        const real shifted = x * (real)1.4426950408889634 + shifter;
-        const real n = shifted - shifter;
-        const real r = (x - n * (real)FC_EXP_LN2_HIGH) - n * (real)FC_EXP_LN2_LOW;
-        real sum = over_factorial[FC_EXP_DEGREE];
-        _Pragma("GCC unroll 14") for (int k = FC_EXP_DEGREE - 1; k >= 0; --k) sum = sum * r + over_factorial[k];
-        fc_bits bits;
-        memcpy(&bits, &shifted, sizeof bits);
-        const fc_bits biased = bits - zero + 2 * FC_EXP_BIAS, half = biased >> 1;
-        v[i] = sum * fc_power_of_two(half) * fc_power_of_two(biased - half);
-    }
+/* v = x - subtrahend */
+static inline void fc_less(int64_t count, const real *x, real subtrahend, real *v) {
+    const vec s = vbroadcast(subtrahend);
+    int64_t i = 0;
+    for (; i + VLANES <= count; i += VLANES) vstore(v + i, vsub(vload(x + i), s));
+    const int rest = (int)(count - i);
+    if (rest) vstore_part(v + i, vsub(vload_part(x + i, rest), s), rest);
 }
 
 /* v = x - max(x); a NaN in x stays one in v. */
@@ -143,7 +110,7 @@ static void FC_NAME(fc_below_max)(int64_t count, const real *x, real *v) {
         for (int lane = 0; lane < VLANES; ++lane) most = lanes[lane] > most ? lanes[lane] : most;
     }
     for (; i < count; ++i) most = x[i] > most ? x[i] : most;
-    for (i = 0; i < count; ++i) v[i] = x[i] - most;
+    fc_less(count, x, most, v);
 }
 
 /* Blocks keep the rounding of long sums that of short ones. */
@@ -154,7 +121,11 @@ static double FC_NAME(fc_row_sum)(const real *v, int64_t count) {
 }
 
 static inline void fc_scale_row(int64_t count, real factor, real *v) {
-    for (int64_t i = 0; i < count; ++i) v[i] *= factor;
+    const vec s = vbroadcast(factor);
+    int64_t i = 0;
+    for (; i + VLANES <= count; i += VLANES) vstore(v + i, vmul(vload(v + i), s));
+    const int rest = (int)(count - i);
+    if (rest) vstore_part(v + i, vmul(vload_part(v + i, rest), s), rest);
 }
 
 /* The rows' exponentials are taken in one go, because a row of ten classes would fill no vector. */
@@ -165,6 +136,23 @@ static void FC_NAME(fc_softmax)(int64_t rows, int64_t classes, const void *x_, v
     FC_NAME(fc_exp)(y, rows * classes);
     for (int64_t r = 0; r < rows; ++r, y += classes)
         fc_scale_row(classes, (real)(1 / FC_NAME(fc_row_sum)(y, classes)), y);
+}
+
+/* y = x - max(x) - log(sum(exp(x - max(x)))) */
+static void FC_NAME(fc_log_softmax)(int64_t rows, int64_t classes, const void *x_, void *y_) {
+    const real *x = x_;
+    real *y = y_, block[128];
+    for (int64_t r = 0; r < rows; ++r, x += classes, y += classes) {
+        double total = 0;
+        FC_NAME(fc_below_max)(classes, x, y);
+        for (int64_t i = 0; i < classes; i += 128) {
+            const int64_t count = classes - i < 128 ? classes - i : 128;
+            memcpy(block, y + i, (size_t)count * sizeof *block);
+            FC_NAME(fc_exp)(block, count);
+            total += FC_NAME(fc_sum)(block, count);
+        }
+        fc_less(classes, y, (real)log(total), y);
+    }
 }
 
 /* dx = y * (dy - sum(dy*y)) */

@@ -1,12 +1,12 @@
-/* softmax.c: softmax over contiguous rows, forward, backward, and fused with the cross-entropy of integer labels.
- * A task is a block of whole rows. */
+/* softmax.c: softmax over contiguous rows, its logarithm and its gradient, and its fusion with the cross-entropy of
+ * integer labels. A task is a block of whole rows. */
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "microkernels/kernels.h"
 
 enum { BLOCK = 1 << 12, SERIAL_BELOW = 1 << 14 }; /* elements of a task; work that is not worth a second thread */
 
-typedef enum operation { FORWARD, BACKWARD, CROSS_ENTROPY } operation;
+typedef enum operation { FORWARD, LOGARITHM, BACKWARD, CROSS_ENTROPY } operation;
 
 typedef struct job {
     const fc_kernels *kernels;
@@ -30,6 +30,9 @@ static void run(void *ctx, int64_t index, int worker) {
     switch (j->operation) {
     case FORWARD:
         j->kernels->softmax(rows, j->classes, j->x + byte, out);
+        break;
+    case LOGARITHM:
+        j->kernels->log_softmax(rows, j->classes, j->x + byte, out);
         break;
     case BACKWARD:
         j->kernels->softmax_backward(rows, j->classes, j->x + byte, j->dy + byte, out);
@@ -62,6 +65,12 @@ static fc_status start(fc_dtype type, job *j, int threads) {
 
 fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads) {
     job j = {.operation = FORWARD, .rows = rows, .classes = classes, .x = x, .out = y};
+    if (!y) return FC_INVALID;
+    return start(type, &j, threads);
+}
+
+fc_status fc_log_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads) {
+    job j = {.operation = LOGARITHM, .rows = rows, .classes = classes, .x = x, .out = y};
     if (!y) return FC_INVALID;
     return start(type, &j, threads);
 }

@@ -237,7 +237,18 @@ cdef extern from "fastconv.h" nogil:
                                 const void *b, fc_activation act, double parameter, void *y, int threads)
     fc_status fc_linear_backward(fc_dtype type, int64_t n, int64_t inputs, int64_t outputs, const void *x, const void *w,
                                  const void *dy, void *dx, void *dw, void *db, int threads)
+    ctypedef struct fc_matmul_desc:
+        uint32_t struct_size
+        fc_dtype type
+        int64_t batch[4]
+        int64_t rows, depth, columns
+        int64_t a_stride[6]
+        int64_t b_stride[6]
+        int64_t c_stride[6]
+        double scale
+    fc_status fc_matmul(const fc_matmul_desc *desc, const void *a, const void *b, void *c, int threads)
     fc_status fc_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads)
+    fc_status fc_log_softmax_forward(fc_dtype type, int64_t rows, int64_t classes, const void *x, void *y, int threads)
     fc_status fc_softmax_backward(fc_dtype type, int64_t rows, int64_t classes, const void *y, const void *dy, void *dx,
                                   int threads)
     fc_status fc_softmax_cross_entropy(fc_dtype type, int64_t rows, int64_t classes, const void *x,
@@ -257,6 +268,9 @@ cdef extern from "fastconv.h" nogil:
                                      const void *mean, const void *var, const void *y, void *dx, void *dweight,
                                      void *dbias, int threads)
 
+    fc_status fc_layer_norm(fc_dtype type, int64_t rows, int64_t count, double epsilon, const void *x,
+                            const void *weight, const void *bias, void *y, void *mean, void *inverse, int threads)
+
     ctypedef struct fc_scale_desc:
         uint32_t struct_size
         fc_dtype type
@@ -266,6 +280,13 @@ cdef extern from "fastconv.h" nogil:
         double parameter
     fc_status fc_scale_shift(const fc_scale_desc *desc, const void *x, const void *scale, const void *shift,
                              const void *residual, void *y, int threads)
+
+    ctypedef struct fc_response_desc:
+        uint32_t struct_size
+        fc_dtype type
+        int64_t n, channels, points, size
+        double share, beta, k
+    fc_status fc_local_response(const fc_response_desc *desc, const void *x, const void *dy, void *out, int threads)
 
     ctypedef struct fc_line_desc:
         uint32_t struct_size

@@ -56,6 +56,36 @@ def linear_backward(cnp.ndarray x, cnp.ndarray w, cnp.ndarray dy, cnp.ndarray dx
     check(status)
 
 
+cdef class Matmul:
+    """Products of matrices that lie in three arrays of known shapes, `offsets` elements from where these begin."""
+
+    cdef fc_matmul_desc desc
+    cdef int64_t offset[3]
+
+    def __cinit__(self, dtype, batch, size, a_stride, b_stride, c_stride, offsets, double scale):
+        cdef fc_matmul_desc *d = &self.desc
+        memset(d, 0, sizeof(fc_matmul_desc))
+        d.struct_size = sizeof(fc_matmul_desc)
+        d.type = DTYPES[dtype]
+        fill(d.batch, batch, 4)
+        d.rows, d.depth, d.columns = size
+        fill(d.a_stride, a_stride, 6)
+        fill(d.b_stride, b_stride, 6)
+        fill(d.c_stride, c_stride, 6)
+        fill(self.offset, offsets, 3)
+        d.scale = scale
+
+    def execute(self, cnp.ndarray a, cnp.ndarray b, cnp.ndarray c, int num_threads=0):
+        cdef fc_status status
+        cdef int64_t item = cnp.PyArray_ITEMSIZE(a)
+        cdef char *pa = <char *>data(a) + self.offset[0] * item
+        cdef char *pb = <char *>data(b) + self.offset[1] * item
+        cdef char *pc = <char *>data(c) + self.offset[2] * item
+        with nogil:
+            status = fc_matmul(&self.desc, pa, pb, pc, num_threads)
+        check(status)
+
+
 def softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
     cdef fc_dtype dtype = DTYPES[x.dtype]
     cdef int64_t rows = x.shape[0], classes = x.shape[1]
@@ -64,6 +94,17 @@ def softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
     cdef fc_status status
     with nogil:
         status = fc_softmax_forward(dtype, rows, classes, px, py, num_threads)
+    check(status)
+
+
+def log_softmax_forward(cnp.ndarray x, cnp.ndarray y, int num_threads=0):
+    cdef fc_dtype dtype = DTYPES[x.dtype]
+    cdef int64_t rows = x.shape[0], classes = x.shape[1]
+    cdef void *px = data(x)
+    cdef void *py = data(y)
+    cdef fc_status status
+    with nogil:
+        status = fc_log_softmax_forward(dtype, rows, classes, px, py, num_threads)
     check(status)
 
 
@@ -142,6 +183,21 @@ def batch_norm_backward(size, bint channels_last, bint training, double epsilon,
     check(status)
 
 
+def layer_norm(int64_t rows, int64_t count, double epsilon, cnp.ndarray x, cnp.ndarray weight, cnp.ndarray bias,
+               cnp.ndarray y, cnp.ndarray mean, cnp.ndarray inverse, int num_threads=0):
+    cdef fc_dtype dtype = FC_FLOAT64 if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64 else FC_FLOAT32
+    cdef void *px = data(x)
+    cdef void *pw = data(weight)
+    cdef void *pb = data(bias)
+    cdef void *py = data(y)
+    cdef void *pm = data(mean)
+    cdef void *pi = data(inverse)
+    cdef fc_status status
+    with nogil:
+        status = fc_layer_norm(dtype, rows, count, epsilon, px, pw, pb, py, pm, pi, num_threads)
+    check(status)
+
+
 cdef class ScaleShift:
     """Scales and shifts of channels of one shape, for dense arrays that are known to fit."""
 
@@ -171,6 +227,24 @@ cdef class ScaleShift:
         with nogil:
             status = fc_scale_shift(&d, px, pscale, pshift, presidual, py, num_threads)
         check(status)
+
+
+def local_response(shape, int64_t size, double share, double beta, double k, cnp.ndarray x, cnp.ndarray dy,
+                   cnp.ndarray out, int num_threads=0):
+    """Local response normalization of x as (n, channels, points), or with dy its gradient."""
+    cdef fc_response_desc d
+    memset(&d, 0, sizeof(fc_response_desc))
+    d.struct_size = sizeof(fc_response_desc)
+    d.type = DTYPES[x.dtype]
+    d.n, d.channels, d.points = shape
+    d.size, d.share, d.beta, d.k = size, share, beta, k
+    cdef fc_status status
+    cdef void *px = data(x)
+    cdef void *pdy = data(dy)
+    cdef void *pout = data(out)
+    with nogil:
+        status = fc_local_response(&d, px, pdy, pout, num_threads)
+    check(status)
 
 
 def correlate_lines(cnp.ndarray x, x_type, size, x_stride, cnp.ndarray weight, cnp.ndarray y, y_type, y_stride,

@@ -64,6 +64,7 @@ void test_winograd(void);
 void test_ops(void);
 void test_batch_norm(void);
 void test_scale_shift(void);
+void test_local_response(void);
 void test_lines(void);
 void test_integers(void);
 void test_quantized(void);

@@ -15,6 +15,7 @@ static const struct {
               {"ops", test_ops},
               {"batch_norm", test_batch_norm},
               {"scale_shift", test_scale_shift},
+              {"local_response", test_local_response},
               {"lines", test_lines},
               {"integers", test_integers},
               {"quantized", test_quantized},

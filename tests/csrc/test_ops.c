@@ -149,16 +149,113 @@ static void test_linear(fc_dtype type, int64_t n, int64_t in, int64_t out, bool 
     for (int i = 0; i < 8; ++i) tensor_free(all[i]);
 }
 
+/* How the matrices lie: rows or columns side by side, elements apart, or backwards. */
+typedef enum order { ROWS, COLUMNS, APART, BACKWARDS, ORDERS } order;
+
+static void set_strides(int64_t stride[2], order how, int64_t rows, int64_t columns) {
+    stride[0] = how == COLUMNS ? 1 : how == APART ? 2 * columns : columns;
+    stride[1] = how == COLUMNS ? rows : how == APART ? 2 : 1;
+    if (how == BACKWARDS) stride[0] = -stride[0], stride[1] = -stride[1];
+}
+
+static void *first_element(const tensor *t, order how) {
+    return (char *)tensor_data(t) + (how == BACKWARDS ? t->size[FC_AXES - 1] - 1 : 0) * (int64_t)item_size(t->type);
+}
+
+/* Two batch axes, of which b has the second only; rows of c lie apart. */
+static void test_matmul(fc_dtype type, const int64_t size[3], order a_how, order b_how, double scale) {
+    const int64_t rows = size[0], depth = size[1], columns = size[2], ldc = columns + 3;
+    fc_matmul_desc d = {sizeof d, type, {1, 2, 1, 3}, rows, depth, columns};
+    d.scale = scale;
+    set_strides(d.a_stride + FC_MATMUL_BATCH, a_how, rows, depth);
+    set_strides(d.b_stride + FC_MATMUL_BATCH, b_how, depth, columns);
+    const int a_sign = a_how == BACKWARDS ? -1 : 1, b_sign = b_how == BACKWARDS ? -1 : 1;
+    const int64_t a_size = rows * depth * (a_how == APART ? 2 : 1), b_size = depth * columns * (b_how == APART ? 2 : 1);
+    d.a_stride[3] = a_size * a_sign, d.a_stride[1] = 3 * a_size * a_sign;
+    d.b_stride[3] = b_size * b_sign;
+    d.c_stride[3] = rows * ldc, d.c_stride[1] = 3 * rows * ldc, d.c_stride[4] = ldc, d.c_stride[5] = 1;
+    tensor a = vector(type, 6 * a_size), b = vector(type, 3 * b_size), c = vector(type, 6 * rows * ldc);
+    doing("matmul %ld x %ld x %ld, a %d, b %d, times %g", (long)rows, (long)depth, (long)columns, a_how, b_how, scale);
+    void *pa = first_element(&a, a_how), *pb = first_element(&b, b_how);
+    RUN(&c, fc_matmul(&d, pa, pb, tensor_data(&c), threads));
+    for (int64_t product = 0; product < 6; ++product)
+        for (int64_t m = 0; m < rows; ++m)
+            for (int64_t n = 0; n < columns; ++n) {
+                double sum = 0, magnitude = 0;
+                for (int64_t k = 0; k < depth; ++k) {
+                    const int64_t i = product * d.a_stride[3] + m * d.a_stride[4] + k * d.a_stride[5];
+                    const int64_t j = product % 3 * d.b_stride[3] + k * d.b_stride[4] + n * d.b_stride[5];
+                    const double v = get(type, pa, i) * scale * get(type, pb, j);
+                    sum += v, magnitude += fabs(v);
+                }
+                check_close(get(type, tensor_data(&c), product * rows * ldc + m * ldc + n), sum,
+                            epsilon(type) * (4 + 2 * sqrt((double)depth)) * magnitude, "product");
+            }
+    tensor untouched = vector(type, 6 * rows * ldc);
+    tensor_forget(&untouched);
+    for (int64_t i = 0; i < 6 * rows * ldc; ++i)
+        if (i % ldc >= columns)
+            check(memcmp((char *)tensor_data(&c) + i * (int64_t)item_size(type),
+                         (char *)tensor_data(&untouched) + i * (int64_t)item_size(type), item_size(type)) == 0,
+                  "wrote between rows");
+    tensor_free(&a), tensor_free(&b), tensor_free(&c), tensor_free(&untouched);
+}
+
+static void test_bad_matmul(void) {
+    float x[4] = {0}, y[4];
+    fc_matmul_desc d = {sizeof d, FC_FLOAT32, {1, 1, 1, 1}, 2, 1, 2};
+    doing("matmul of what makes no sense");
+    d.c_stride[5] = 2;
+    check(fc_matmul(&d, x, x, y, 1) == FC_UNSUPPORTED, "columns that lie apart");
+    d.c_stride[5] = 1;
+    check(fc_matmul(&d, x, x, NULL, 1) == FC_INVALID, "no c");
+    check(fc_matmul(&d, NULL, x, y, 1) == FC_INVALID, "no a");
+    d.batch[0] = d.batch[1] = d.batch[2] = INT64_MAX / 2;
+    check(fc_matmul(&d, x, x, y, 1) == FC_OVERFLOW, "more products than numbers");
+    d.batch[0] = 0, d.batch[1] = d.batch[2] = 1;
+    check(fc_matmul(&d, NULL, NULL, NULL, 1) == FC_OK, "nothing to do");
+}
+
+static void test_layer_norm(fc_dtype type, int64_t rows, int64_t count, bool weighed) {
+    tensor x = vector(type, rows * count), y = vector(type, rows * count), mean = vector(type, rows);
+    tensor inverse = vector(type, rows), weight = vector(type, count), bias = vector(type, count);
+    const double eps = 1e-3;
+    const void *by = weighed ? tensor_data(&weight) : NULL, *plus = weighed ? tensor_data(&bias) : NULL;
+    for (int64_t i = 0; i < rows * count; ++i) tensor_set(&x, i, tensor_get(&x, i) + 7);
+    doing("layer norm of %ld x %ld", (long)rows, (long)count);
+    RUN(&y, fc_layer_norm(type, rows, count, eps, tensor_data(&x), by, plus, tensor_data(&y), NULL, NULL, threads));
+    RUN(&mean, fc_layer_norm(type, rows, count, eps, tensor_data(&x), by, plus, tensor_data(&y), tensor_data(&mean),
+                             tensor_data(&inverse), threads));
+    for (int64_t r = 0; r < rows; ++r) {
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < count; ++i) sum += tensor_get(&x, r * count + i);
+        for (int64_t i = 0; i < count; ++i) squares += pow(tensor_get(&x, r * count + i) - sum / (double)count, 2);
+        const double middle = sum / (double)count, scale = 1 / sqrt(squares / (double)count + eps);
+        check_close(tensor_get(&mean, r), middle, 8 * 8 * epsilon(type), "mean");
+        check_close(tensor_get(&inverse, r), scale, 64 * epsilon(type) * scale, "inverse");
+        for (int64_t i = 0; i < count; ++i) {
+            double want = (tensor_get(&x, r * count + i) - middle) * scale;
+            if (weighed) want = want * tensor_get(&weight, i) + tensor_get(&bias, i);
+            check_close(tensor_get(&y, r * count + i), want, 64 * epsilon(type) * (1 + fabs(want)) * (1 + scale), "y");
+        }
+    }
+    fc_status status = fc_layer_norm(type, rows, count, eps, tensor_data(&x), by, plus, tensor_data(&x), NULL, NULL, 2);
+    check(status == FC_OK && tensor_same_bits(&x, &y), "other bits in place");
+    tensor *all[] = {&x, &y, &mean, &inverse, &weight, &bias};
+    for (int i = 0; i < 6; ++i) tensor_free(all[i]);
+}
+
 static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double scale) {
     int64_t count = rows * classes;
     tensor x = vector(type, count), y = vector(type, count), dy = vector(type, count), dx = vector(type, count);
-    tensor losses = vector(type, rows), shared = vector(type, count);
+    tensor losses = vector(type, rows), shared = vector(type, count), logarithm = vector(type, count);
     int64_t *labels = malloc((size_t)rows * sizeof *labels + 1);
     for (int64_t i = 0; i < count; ++i) tensor_set(&x, i, scale * tensor_get(&x, i));
     for (int64_t r = 0; r < rows; ++r) labels[r] = (r * 7 + 3) % classes;
     double tolerance = 16 * epsilon(type);
     doing("softmax of %ld x %ld times %g", (long)rows, (long)classes, scale);
     RUN(&y, fc_softmax_forward(type, rows, classes, tensor_data(&x), tensor_data(&y), threads));
+    RUN(&logarithm, fc_log_softmax_forward(type, rows, classes, tensor_data(&x), tensor_data(&logarithm), threads));
     RUN(&dx, fc_softmax_backward(type, rows, classes, tensor_data(&y), tensor_data(&dy), tensor_data(&dx), threads));
     RUN(&losses, fc_softmax_cross_entropy(type, rows, classes, tensor_data(&x), labels, 0.5, tensor_data(&losses), NULL,
                                           threads));
@@ -175,6 +272,8 @@ static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double sc
             int64_t i = r * classes + c;
             double want = exp(tensor_get(&x, i) - top) / sum;
             check_close(tensor_get(&y, i), want, tolerance * (want + 1e-6) * (1 + fabs(top)), "softmax");
+            check_close(tensor_get(&logarithm, i), tensor_get(&x, i) - top - log(sum),
+                        tolerance * (1 + fabs(tensor_get(&x, i) - top)), "logarithm");
             check_close(tensor_get(&dx, i), tensor_get(&y, i) * (tensor_get(&dy, i) - dot),
                         tolerance * 4 * (fabs(dot) + 2) * (tensor_get(&y, i) + 1e-6), "dx");
             check_close(tensor_get(&shared, i), (want - (c == labels[r])) * 0.5, tolerance * (1 + fabs(top)),
@@ -192,8 +291,8 @@ static void test_softmax(fc_dtype type, int64_t rows, int64_t classes, double sc
         check(status == FC_INVALID, "took a negative label");
     }
     free(labels);
-    tensor *all[] = {&x, &y, &dy, &dx, &losses, &shared};
-    for (int i = 0; i < 6; ++i) tensor_free(all[i]);
+    tensor *all[] = {&x, &y, &dy, &dx, &losses, &shared, &logarithm};
+    for (int i = 0; i < 7; ++i) tensor_free(all[i]);
 }
 
 static void test_peaks(void) {
@@ -219,6 +318,10 @@ void test_ops(void) {
     static const int64_t LINEAR[][3] = {{1, 1, 1},    {3, 5, 7}, {64, 400, 120}, {5, 84, 10},
                                         {17, 33, 31}, {0, 4, 3}, {2, 700, 1}};
     static const int64_t SOFTMAX[][2] = {{1, 1}, {64, 10}, {3, 17}, {5, 1000}, {0, 4}, {2, 3}};
+    /* a part of a strip, strips and parts of rows, more rows than the second cache holds, few rows */
+    static const int64_t MATMUL[][3] = {{5, 3, 7}, {50, 64, 50}, {197, 20, 64}, {1, 9, 40}, {3, 0, 5}, {130, 3000, 2}};
+    static const int64_t LAYERS[][2] = {{1, 1}, {7, 3}, {40, 192}, {3, 5000}, {0, 4}};
+    test_bad_matmul();
     for (int isa = 0; isa < fc_isa_count(); ++isa) {
         if (fc_set_isa(isa) != FC_OK) continue;
         test_peaks();
@@ -231,6 +334,13 @@ void test_ops(void) {
                 test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], true, FC_RELU);
                 test_linear(type, LINEAR[i][0], LINEAR[i][1], LINEAR[i][2], false, FC_IDENTITY);
             }
+            for (size_t i = 0; i < sizeof MATMUL / sizeof MATMUL[0]; ++i)
+                for (int how = 0; how < 2 * ORDERS; ++how)
+                    test_matmul(type, MATMUL[i], (order)((how + 1) % ORDERS), (order)(how % ORDERS),
+                                how % 2 ? 1 : 0.5 + (how > ORDERS));
+            for (size_t i = 0; i < sizeof LAYERS / sizeof LAYERS[0]; ++i)
+                for (int weighed = 0; weighed < 2; ++weighed)
+                    test_layer_norm(type, LAYERS[i][0], LAYERS[i][1], weighed);
             for (size_t i = 0; i < sizeof SOFTMAX / sizeof SOFTMAX[0]; ++i) {
                 test_softmax(type, SOFTMAX[i][0], SOFTMAX[i][1], 1);
                 test_softmax(type, SOFTMAX[i][0], SOFTMAX[i][1], 40);

@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 from fastconv import reference
+from fastconv.functional.softmax import log_softmax
 
 TYPES = (np.float32, np.float64)
 # (rows, classes): one class, around every vector width, many classes, many rows, none
@@ -43,6 +44,9 @@ def test_values(shape, dtype, isa):
     # x - max(x) is rounded before the exponential sees it: half an ulp of the difference is that much, relatively.
     depth = (x.max(-1, keepdims=True) - x).astype(np.float64) if x.size else 0
     assert (np.abs(y - softmax(x)) <= np.finfo(dtype).eps * (4 + depth) * softmax(x)).all()
+    logarithm = log_softmax(x)
+    assert logarithm.dtype == dtype
+    assert (np.abs(logarithm - np.log(softmax(x))) <= np.finfo(dtype).eps * (4 + depth)).all()
     dx = fastconv.softmax_backward(dy, y)
     magnitude = np.abs(dy) + (np.abs(dy) * y).sum(-1, keepdims=True)
     assert (np.abs(dx - softmax_backward(dy, y)) <= 8 * np.finfo(dtype).eps * y * magnitude).all()
@@ -70,9 +74,11 @@ def test_threads_give_the_same_bits(dtype, isa):
     for shape in ((2000, 10), (40, 1000)):
         x, dy = numbers(shape, dtype), numbers(shape, dtype, 1)
         y = fastconv.softmax(x, num_threads=1)
+        logarithm = log_softmax(x, num_threads=1)
         dx = fastconv.softmax_backward(dy, y, num_threads=1)
         for threads in (2, 3):
             np.testing.assert_array_equal(fastconv.softmax(x, num_threads=threads), y)
+            np.testing.assert_array_equal(log_softmax(x, num_threads=threads), logarithm)
             np.testing.assert_array_equal(fastconv.softmax_backward(dy, y, num_threads=threads), dx)
 
 
@@ -91,6 +97,9 @@ def test_extremes(classes, dtype, isa):
     np.testing.assert_array_equal(row(-1e4, -1e4 - 2e3), [1, 0, *zeros])
     for lost in ((np.nan, 1), (1, np.nan), (np.inf, 1), (-np.inf, -np.inf)):
         assert np.isnan(row(*lost)).all()
+        assert np.isnan(log_softmax(np.array(lost, dtype))).all()
+    far = log_softmax(np.array([0, -1e4, *[-np.inf] * (classes - 2)], dtype))
+    np.testing.assert_array_equal(far, [0, -1e4, *[-np.inf] * (classes - 2)])
     both = fastconv.softmax(np.array([[np.nan] * classes, [0.0] * classes], dtype))
     assert np.isnan(both[0]).all()
     np.testing.assert_allclose(both[1], 1 / classes, rtol=1e-6)

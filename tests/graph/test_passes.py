@@ -62,6 +62,17 @@ def residual(program, x):
     return relu(program, program.add("add", (conv(program, first, x.shape[1], "second", seed=5), x)))
 
 
+def residual_of_a_product(program, x):
+    """Of 64 rows, so that its weights are packed."""
+    y = program.add("linear", (x,), weight=array(8, 8), bias=array(8, seed=1))
+    return relu(program, program.add("add", (y, x)))
+
+
+def residual_of_few_rows(program, x):
+    flat = program.add("reshape", (x,), shape=(2, 256))
+    return program.add("add", (program.add("linear", (flat,), weight=array(256, 256), bias=None), flat))
+
+
 def two_convolutions(program, x):
     return program.add("add", (conv(program, x, 4, "first"), conv(program, x, 4, "second", seed=5)))
 
@@ -132,6 +143,40 @@ def scaled_and_read_twice(program, x):
     return program.add("concat", (scale(program, y, seed=4), y), axis=1)
 
 
+def transposed(program, x, *order):
+    shape = tuple(x.shape[axis] for axis in order)
+    return program.add("copy", (x,), view=lambda x: x.transpose(order), shape=shape, order=order)
+
+
+def matmul(program, a, b):
+    shape = (*a.shape[:-1], b.shape[-1])
+    return program.add("matmul", (a, b), shape=shape, scale=1.0, views=([], []))
+
+
+def factor(program, x, value):
+    return program.add("scale", (x,), scale=np.full((), value), shift=np.zeros(()))
+
+
+def attention(program, x):
+    """Of rows, each channel a token: (2, 4, 8, 8) -> (2, 8, 4, 8) and back; one operand is a part in another shape."""
+    heads = transposed(program, x, 0, 2, 1, 3)
+    keys = transposed(program, heads, 0, 1, 3, 2)
+    scores = factor(program, matmul(program, factor(program, heads, 0.5), keys), 3.0)
+    part = program.add("copy", (heads,), view=lambda x: x[:, 2:4], shape=(2, 2, 4, 8), order=None)
+    split = program.add("reshape", (part,), shape=(2, 2, 1, 4, 8))
+    few = program.add("copy", (split,), view=lambda x: x[:, :, 0, :, :3], shape=(2, 2, 4, 3), order=None)
+    some = program.add("copy", (scores,), view=lambda x: x[:, 1:3], shape=(2, 2, 4, 4), order=None)
+    return transposed(program, matmul(program, some, few), 2, 0, 1, 3)
+
+
+def columns_apart(program, x):
+    return transposed(program, matmul(program, x, x), 0, 1, 3, 2)
+
+
+def shifted_before_a_product(program, x):
+    return matmul(program, scale(program, x), x)
+
+
 NONE = {"padding": "valid"}
 
 #: what is built, and the operations that remain
@@ -149,6 +194,8 @@ FUSED = {
     "folded-linear": (folded_linear, ["reshape", "linear"]),
     "rectified": (rectified, ["conv"]),
     "residual": (residual, ["conv", "conv"]),
+    "attention": (attention, ["matmul", "matmul"]),
+    "residual-linear": (residual_of_a_product, ["linear"]),
     "two-convolutions": (two_convolutions, ["conv", "conv"]),
     "pooled": (pooled, ["conv"]),
     "weighed": (weighed, ["conv", "call", "gate"]),
@@ -205,6 +252,9 @@ def rectified_before_the_sum(program, x):
 
 #: what is built, and the operations that must remain
 LEFT_ALONE = {
+    "columns-apart": (columns_apart, ["matmul", "copy"]),
+    "shifted-before-a-product": (shifted_before_a_product, ["scale", "matmul"]),
+    "residual-few-rows": (residual_of_few_rows, ["reshape", "linear", "add"]),
     "cropped": (cropped, ["pad", "conv"]),
     "padded-twice": (padded(value=0.5), ["pad", "conv"]),
     "padded-unlike": (padded("reflect"), ["pad", "conv"]),

@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx")
 
 from light_graphs import NAMES, image, light_graph  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
+from vision_transformer import vision_transformer  # noqa: E402
 
 from fastconv import nn  # noqa: E402
 from fastconv.nn import init  # noqa: E402
@@ -33,6 +34,21 @@ def test_light_graphs(name):
     options.log_severity_level = 4
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     for found, expected in zip(load(model).run(inputs).values(), session.run(None, inputs), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("opset", [16, 17])
+def test_vision_transformer(opset):
+    """Of 17 tokens; normalizations are one node, and nothing is copied around the products of its attention."""
+    model = vision_transformer(layers=2, width=24, heads=3, side=4, patch=4, opset=opset)
+    inputs = image(model)
+    loaded = load(model)
+    operations = [node.operation for node in loaded.program().nodes]
+    assert operations.count("matmul") == 4 and operations.count("copy") == 2
+    assert operations.count("call") == 7 and "evaluate" not in operations  # five normalizations, two softmaxes
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for found, expected in zip(loaded.run(inputs).values(), session.run(None, inputs), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 

@@ -38,7 +38,9 @@ def both_ways(operator, arrays, expected, constants=None, tolerance=1e-5, **opti
     for fixed in (tuple(constants), ()):
         (y,) = run(operator, arrays, fixed, **options)
         assert y.dtype == arrays[0].dtype and y.shape == expected.shape
-        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max()))
+        np.testing.assert_allclose(
+            y, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max(initial=0))
+        )
 
 
 def transposed(x, weight, bias, stride, pads, group):
@@ -98,6 +100,61 @@ def test_local_response(shape, size):
         total = np.square(x[:, first : last + 1].astype(float)).sum(axis=1)
         expected[:, c] = x[:, c] / (1.5 + 0.2 / size * total) ** 0.6
     both_ways("LRN", [x], expected, size=size, alpha=0.2, beta=0.6, bias=1.5)
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize(("shape", "axis"), [((2, 3, 5), -1), ((2, 3, 5), 1), ((40, 197), 1), ((7,), 0), ((3, 0), 1)])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+def test_softmax(operator, shape, axis, kind):
+    x = (5 * draw(*shape)).astype(kind)
+    if not x.size:
+        (y,) = run(operator, [x], axis=axis)
+        assert y.shape == shape
+        return
+    moved = x.astype(float) - x.max(axis=axis, keepdims=True)
+    expected = moved - np.log(np.exp(moved).sum(axis=axis, keepdims=True))
+    expected = expected if operator == "LogSoftmax" else np.exp(expected)
+    both_ways(operator, [x], expected, tolerance=max(1e-6, 2 * float(np.finfo(kind).eps)), axis=axis)
+
+
+MATRICES = [
+    ((2, 3, 5), (5, 4)),
+    ((2, 3, 5), (1, 5, 4)),
+    ((5, 3), (2, 3, 4)),
+    ((2, 1, 70, 5), (3, 5, 40)),
+    ((4,), (4, 3)),
+    ((3, 4), (4,)),
+    ((2, 0, 3), (3, 5)),
+    ((2, 3, 0), (2, 0, 5)),
+    ((2,) * 8, (2, 3)),
+    ((2,) * 8, (2,) * 8),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), MATRICES)
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16, np.int32])
+@pytest.mark.parametrize("constants", [(0,), (1,)])
+def test_matmul(left, right, kind, constants):
+    a, b = (3 * draw(*shape, seed=seed) for seed, shape in enumerate((left, right)))
+    a, b = a.astype(kind), b.astype(kind)
+    expected = np.matmul(a.astype(float), b.astype(float))
+    both_ways("MatMul", [a, b], expected, constants, tolerance=2e-3 if kind == np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize(
+    ("axis", "scale", "bias"), [(-1, (7,), (7,)), (1, (3, 7), (7,)), (1, (3, 1), None), (-1, (1,), None)]
+)
+def test_layer_normalization(axis, scale, bias, kind):
+    x, weight = draw(2, 3, 7).astype(kind), draw(*scale, seed=1).astype(kind)
+    shift = None if bias is None else draw(*bias, seed=2).astype(kind)
+    axes = tuple(range(axis % 3, 3))
+    wide = x.astype(float)
+    expected = (wide - wide.mean(axes, keepdims=True)) / np.sqrt(wide.var(axes, keepdims=True) + 0.1) * weight
+    arrays = [x, weight] if shift is None else [x, weight, shift]
+    expected = expected if shift is None else expected + shift
+    tolerance = 4e-3 if kind == np.float16 else 1e-5
+    both_ways("LayerNormalization", arrays, expected, tolerance=tolerance, axis=axis, epsilon=0.1)
 
 
 def windows(x, kernel, stride, dilation, pads):

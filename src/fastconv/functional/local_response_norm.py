@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import _engine
 from fastconv._arguments import number
-from fastconv.functional._arrays import deliver, result_buffer, same_dtype, same_shape
-from fastconv.functional._blocks import channel_pieces
+from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._operands import operand
 from fastconv.geometry import canonical_integer
 
@@ -25,6 +25,7 @@ def local_response_norm(
     *,
     axis: int = 1,
     out: np.ndarray | None = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Divide each element by what its neighbours in other channels say, ``y[c] = x[c] / s[c]^beta``.
 
@@ -40,6 +41,7 @@ def local_response_norm(
     axis : int
         The axis of the channels: -1 for channels last.
     out : ndarray, shape of x, dtype of x, optional
+    num_threads : int, optional
 
     Returns
     -------
@@ -60,11 +62,7 @@ def local_response_norm(
     array([[0.5   , 0.3333, 0.5   ]])
     """
     x = operand("x", x)
-    formula = _Formula(size, alpha, beta, k)
-    y = result_buffer("out", out, x.shape, x.dtype, (("x", x),))
-    for source, target in channel_pieces(axis, x, y):
-        np.multiply(source, formula.factor(formula.scale(source)), out=target)
-    return deliver(y, out)
+    return _run(x, None, size, alpha, beta, k, axis, out, num_threads)
 
 
 def local_response_norm_backward(
@@ -77,6 +75,7 @@ def local_response_norm_backward(
     *,
     axis: int = 1,
     out: np.ndarray | None = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Gradient of `local_response_norm` for its input.
 
@@ -90,6 +89,7 @@ def local_response_norm_backward(
     x, size, alpha, beta, k, axis
         As given to `local_response_norm`.
     out : ndarray, shape of x, dtype of x, optional
+    num_threads : int, optional
 
     Returns
     -------
@@ -110,55 +110,37 @@ def local_response_norm_backward(
     x, dy = operand("x", x), operand("dy", dy)
     same_dtype("dy", dy, "x", x)
     same_shape("dy", dy, "x", x.shape)
-    formula = _Formula(size, alpha, beta, k)
-    dx = result_buffer("out", out, x.shape, x.dtype, (("dy", dy), ("x", x)))
-    for gradient, source, target in channel_pieces(axis, dy, x, dx):
-        scale = formula.scale(source)
-        direct = np.multiply(gradient, formula.factor(scale))
-        through = np.multiply(direct, source)
-        through /= scale
-        through = _window_sums(through, formula.after, formula.before)
-        through *= source
-        through *= 2 * formula.share * formula.beta
-        np.subtract(direct, through, out=target)
-    return deliver(dx, out)
+    return _run(x, dy, size, alpha, beta, k, axis, out, num_threads)
 
 
-class _Formula:
-    """The arguments, checked, and what follows from them for a piece of shape (pixels, C, pixels)."""
-
-    def __init__(self, size: Any, alpha: Any, beta: Any, k: Any) -> None:
-        size = canonical_integer("size", size, 1)
-        self.before, self.after = size // 2, (size - 1) // 2
-        values = {"alpha": number("alpha", alpha), "beta": number("beta", beta), "k": number("k", k)}
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name} (={value}) must be finite")
-        self.share = values["alpha"] / size
-        self.beta, self.k = values["beta"], values["k"]
-
-    def scale(self, x: np.ndarray) -> np.ndarray:
-        s = _window_sums(np.square(x), self.before, self.after)
-        s *= self.share
-        s += self.k
-        return s
-
-    def factor(self, scale: np.ndarray) -> np.ndarray:
-        """scale^-beta; the usual 3/4 from square roots, which are several times as fast as a power."""
-        if self.beta != 0.75:
-            return np.power(scale, -self.beta)
-        root = np.sqrt(scale)
-        power = np.sqrt(root)
-        power *= root
-        return np.reciprocal(power, out=power)
-
-
-def _window_sums(values: np.ndarray, before: int, after: int) -> np.ndarray:
-    """Sums over the channels c - before .. c + after, of which those that exist count."""
-    channels = values.shape[1]
-    sums = values.copy()
-    for distance in range(1, min(before, channels - 1) + 1):
-        sums[:, distance:] += values[:, :-distance]
-    for distance in range(1, min(after, channels - 1) + 1):
-        sums[:, :-distance] += values[:, distance:]
-    return sums
+def _run(
+    x: np.ndarray,
+    dy: np.ndarray | None,
+    size: Any,
+    alpha: Any,
+    beta: Any,
+    k: Any,
+    axis: int,
+    out: np.ndarray | None,
+    num_threads: int | None,
+) -> np.ndarray:
+    size = canonical_integer("size", size, 1)
+    values = {"alpha": number("alpha", alpha), "beta": number("beta", beta), "k": number("k", k)}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{name} (={value}) must be finite")
+    place = axis_index("axis", axis, x.ndim)
+    volume = (math.prod(x.shape[:place]), x.shape[place], math.prod(x.shape[place + 1 :]))
+    y = result_buffer("out", out, x.shape, x.dtype, (("dy", dy), ("x", x)))
+    _engine.local_response(
+        volume,
+        min(size, 2 * volume[1] + 1),
+        values["alpha"] / size,
+        values["beta"],
+        values["k"],
+        dense(x),
+        None if dy is None else dense(dy),
+        y,
+        thread_count(num_threads),
+    )
+    return deliver(y, out)

@@ -1,8 +1,10 @@
-"""Softmax: scores become probabilities."""
+"""Softmax and its logarithm: scores become probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from fastconv import _engine
 from fastconv.functional._arrays import axis_index, deliver, dense, result_buffer, same_dtype, same_shape, thread_count
 from fastconv.functional._operands import operand
 
-__all__ = ["softmax", "softmax_backward"]
+__all__ = ["log_softmax", "prepare_softmax", "softmax", "softmax_backward"]
 
 
 def softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
@@ -45,12 +47,28 @@ def softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_thread
     >>> fastconv.softmax(np.array([0.0, np.log(3.0)])).round(6)
     array([0.25, 0.75])
     """
-    x = operand("x", x)
-    axis = line_axis(x, axis)
-    lines = _lines(x, axis)
-    y = _line_buffer(out, x, axis, (("x", x),))
-    _engine.softmax_forward(_matrix(lines), _matrix(y), thread_count(num_threads))
-    return deliver(_from_lines(y, axis), out)
+    return _along(_engine.softmax_forward, x, axis, out, num_threads)
+
+
+def prepare_softmax(shape: tuple[int, ...], axis: int, logarithm: bool) -> Callable[..., Any]:
+    """``run(x, out)`` as `softmax`, or its logarithm, for dense arrays that are known to fit; no axis is empty."""
+    if axis % len(shape) != len(shape) - 1:
+        return functools.partial(log_softmax if logarithm else softmax, axis=axis)
+    matrix = (math.prod(shape[:-1]), shape[-1])
+    function = _engine.log_softmax_forward if logarithm else _engine.softmax_forward
+    return lambda x, out: function(x.reshape(matrix), out.reshape(matrix))
+
+
+def log_softmax(x: Any, axis: int = -1, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
+    """Logarithm of `softmax`, ``y[c] = x[c] - m - log(sum_k exp(x[k] - m))``; arguments as of `softmax`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_softmax(np.array([0.0, np.log(3.0), -9.0])).round(4)
+    array([ -1.3863,  -0.2877, -10.3863])
+    """
+    return _along(_engine.log_softmax_forward, x, axis, out, num_threads)
 
 
 def softmax_backward(
@@ -97,6 +115,18 @@ def softmax_backward(
         _matrix(_lines(y, axis)), _matrix(_lines(dy, axis)), _matrix(dx), thread_count(num_threads)
     )
     return deliver(_from_lines(dx, axis), out)
+
+
+def _along(
+    function: Callable[..., None], x: Any, axis: int, out: np.ndarray | None, num_threads: int | None
+) -> np.ndarray:
+    """Let the engine fill the lines of the result along one axis."""
+    x = operand("x", x)
+    axis = line_axis(x, axis)
+    lines = _lines(x, axis)
+    y = _line_buffer(out, x, axis, (("x", x),))
+    function(_matrix(lines), _matrix(y), thread_count(num_threads))
+    return deliver(_from_lines(y, axis), out)
 
 
 def line_axis(x: np.ndarray, axis: int) -> int:

@@ -8,6 +8,7 @@ writes to any contiguous `out` may write into its place in a concatenation.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,15 +18,16 @@ import numpy as np
 from fastconv import functional as F
 from fastconv import geometry
 from fastconv.functional.activation import prepare_activation
+from fastconv.functional.matmul import prepare_matmul
 from fastconv.functional.scale_shift import prepare_scale_shift
 from fastconv.graph.node import Node
 
-__all__ = ["OPERATIONS", "Operation", "Run"]
+__all__ = ["OPERATIONS", "Operation", "Run", "packs_weights"]
 
 Run = Callable[[Sequence[np.ndarray], Any], Any]
 
 #: rows of a matrix product from which it is a convolution of one tap, whose weights are packed once
-PREPARED_ROWS = 64
+PREPARED_ROWS = 32
 
 
 class Operation(NamedTuple):
@@ -82,6 +84,11 @@ def _prepare_conv(node: Node, memory: str) -> Run:
     return lambda inputs, out: operation(inputs[0], out=out)
 
 
+def packs_weights(node: Node) -> bool:
+    """Whether a "linear" node runs as a convolution of one tap, which takes a residual as its second input."""
+    return math.prod(node.shape[:-1]) >= PREPARED_ROWS
+
+
 def _prepare_linear(node: Node, memory: str) -> Run:
     options = node.attributes
     weight, bias = np.asarray(options["weight"]), options["bias"]
@@ -89,13 +96,24 @@ def _prepare_linear(node: Node, memory: str) -> Run:
         weight = weight.copy()
     bias = None if bias is None else bias.copy()
     activation = options.get("activation")
-    rows = math.prod(node.shape[:-1])
-    if rows >= PREPARED_ROWS:
+    if packs_weights(node):
+        rows = math.prod(node.shape[:-1])
+        residual = len(node.inputs) > 1
         make = F.prepare_conv1d(
-            (1, rows, weight.shape[1]), weight[:, :, None], bias, layout="NWC", activation=activation
+            (1, rows, weight.shape[1]),
+            weight[:, :, None],
+            bias,
+            layout="NWC",
+            activation=activation,
+            residual=residual,
+            algorithm="pointwise",
         )
         options["packed_bytes"] = make.packed_bytes
         flat = (1, rows, -1)
+        if residual:
+            return lambda inputs, out: make(
+                inputs[0].reshape(flat), residual=inputs[1].reshape(flat), out=out.reshape(flat)
+            )
         return lambda inputs, out: make(inputs[0].reshape(flat), out=out.reshape(flat))
     options["packed_bytes"] = weight.nbytes
     return lambda inputs, out: F.linear(inputs[0], weight, bias, activation=activation, out=out)
@@ -107,6 +125,29 @@ def _prepare_call(node: Node, memory: str) -> Run:
     if node.attributes["out"]:
         return lambda inputs, out: function(*inputs, out=out)
     return lambda inputs, out: np.copyto(out, function(*inputs))
+
+
+def _prepare_copy(node: Node, memory: str) -> Run:
+    """Attributes: view(x) -> a view of x; shape; order: that of the axes, where the view only transposes."""
+    view = node.attributes["view"]
+    return lambda inputs, out: np.copyto(out, view(inputs[0]))
+
+
+def _prepare_matmul(node: Node, memory: str) -> Run:
+    """y = a (scale * b) in the last two axes. Attributes: shape; scale; views, for a and b lists of functions like that
+    of "copy" that they go through first; order, of the product's axes in y, later.
+    """
+    options = node.attributes
+    wholes = [np.empty(one.shape, one.dtype) for one in (*node.inputs, node)]
+    a, b = (
+        functools.reduce(lambda x, view: view(x), views, whole)
+        for views, whole in zip(options["views"], wholes, strict=False)
+    )
+    y = wholes[2] if options.get("order") is None else wholes[2].transpose(np.argsort(options["order"]))
+    run = prepare_matmul(a, b, y, options["scale"], wholes)
+    if run is None:
+        raise ValueError(f"matrices in arrays of shapes {a.shape} and {b.shape} have too many axes")
+    return lambda inputs, out: run(*inputs, out)
 
 
 def _prepare_evaluate(node: Node, memory: str) -> Run:
@@ -202,6 +243,8 @@ OPERATIONS: dict[str, Operation] = {
     "add": Operation(_same, _prepare_add),
     "concat": Operation(_concat_shape, _prepare_concat, joins=True),
     "call": Operation(_stated, _prepare_call),
+    "copy": Operation(_stated, _prepare_copy),
+    "matmul": Operation(_stated, _prepare_matmul),
     "constant": Operation(lambda node: node.attributes["value"].shape, _prepare_constant, makes=True),
     "evaluate": Operation(_stated, _prepare_evaluate, makes=True),
     "part": Operation(_stated, _prepare_part, makes=True),

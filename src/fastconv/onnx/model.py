@@ -14,6 +14,7 @@ from fastconv.graph import Executable, Node, Program
 from fastconv.onnx.eager import run_graph
 from fastconv.onnx.folding import fold
 from fastconv.onnx.graph_reader import Graph, Port
+from fastconv.onnx.layer_norms import merge_layer_norms
 from fastconv.onnx.meanings import MEANINGS
 from fastconv.onnx.operators.operator import LARGEST
 from fastconv.onnx.quantizing import merge_quantized
@@ -89,6 +90,7 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
         fold(graph, spared=MEANINGS)
         merge_quantized(graph)
         fold(graph)
+        merge_layer_norms(graph)
         rewrite(graph)
         return Model(graph, name, memory)
     except (ValueError, MemoryError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastconv.graph.passes.fold_pad import fold_pad
 from fastconv.graph.passes.fold_scale import fold_scale
 from fastconv.graph.passes.fuse_activation import fuse_activation
+from fastconv.graph.passes.fuse_copies import fuse_copies
 from fastconv.graph.passes.fuse_elementwise import fuse_elementwise
 from fastconv.graph.passes.fuse_pool import fuse_pool
 from fastconv.graph.passes.fuse_residual import fuse_residual
@@ -20,6 +21,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     fold_pad,
     merge_scales,
     fold_scale,
+    fuse_copies,
     fuse_residual,
     fuse_activation,
     fuse_pool,

@@ -1,8 +1,9 @@
-"""Adds the other path of a residual block to the sums of a convolution before they are stored."""
+"""Adds the other path of a residual block to the sums of a convolution or matrix product before they are stored."""
 
 from __future__ import annotations
 
 from fastconv.graph.node import Node
+from fastconv.graph.operations import packs_weights
 from fastconv.graph.program import Program
 
 __all__ = ["fuse_residual"]
@@ -25,7 +26,7 @@ def fuse_residual(program: Program) -> None:
 
 def _takes_residual(program: Program, source: Node, reader: Node) -> bool:
     return (
-        source.operation == "conv"
+        (source.operation == "conv" or (source.operation == "linear" and packs_weights(source)))
         and len(source.inputs) == 1
         and not source.attributes.get("activation")
         and program.only_reader(source) is reader

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastconv import functional as F
 from fastconv.functional.activation import activate
+from fastconv.functional.softmax import log_softmax, prepare_softmax
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, in_float, of_elements
 
@@ -156,33 +157,25 @@ def _lines(call: Call, x: Any) -> tuple[int, tuple[int, ...]]:
     return 1, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
-def _softmax(call: Call, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    axis, shape = _lines(call, x)
-    if not x.size:
-        return x
-    if out is not None:
-        F.softmax(x.reshape(shape), axis, out=out.reshape(shape))
-        return out
-    return F.softmax(x.reshape(shape), axis).reshape(x.shape)
+def _softmax(logarithm: bool) -> Operator:
+    """A row of probabilities, or of their logarithms."""
 
+    def evaluate(call: Call, x: np.ndarray) -> np.ndarray:
+        axis, shape = _lines(call, x)
+        return (log_softmax if logarithm else F.softmax)(x.reshape(shape), axis).reshape(x.shape) if x.size else x
 
-def _emit_softmax(program: Program, call: Call, x: Any) -> Node | None:
-    if x.dtype.char not in _FLOATS or 0 in x.shape:
-        return None
+    def emit(program: Program, call: Call, x: Any) -> Node | None:
+        if x.dtype.char not in _FLOATS or 0 in x.shape:
+            return None
+        axis, shape = _lines(call, x)
+        run = prepare_softmax(shape, axis, logarithm)
 
-    def function(x: np.ndarray, out: np.ndarray) -> None:
-        _softmax(call, x, out)
+        def function(x: np.ndarray, out: np.ndarray) -> None:
+            run(x.reshape(shape), out=out.reshape(shape))
 
-    return program.add("call", (x,), call.name, function=function, out=True, shape=x.shape)
+        return program.add("call", (x,), call.name, function=function, out=True, shape=x.shape)
 
-
-def _log_softmax(call: Call, x: np.ndarray) -> np.ndarray:
-    axis, shape = _lines(call, x)
-    if not x.size:
-        return x
-    lines = x.reshape(shape)
-    moved = lines - lines.max(axis=axis, keepdims=True)
-    return (moved - np.log(np.exp(moved).sum(axis=axis, keepdims=True))).reshape(x.shape)
+    return Operator(in_float(evaluate), emit)
 
 
 def _hardmax(call: Call, x: np.ndarray) -> np.ndarray:
@@ -218,7 +211,7 @@ ROWS: dict[str, Operator] = {
     ),
     "SwiGLU": Operator(in_float(_swiglu)),
     "PRelu": Operator(_prelu, _emit_prelu),
-    "Softmax": Operator(in_float(_softmax), _emit_softmax),
-    "LogSoftmax": Operator(in_float(_log_softmax)),
+    "Softmax": _softmax(logarithm=False),
+    "LogSoftmax": _softmax(logarithm=True),
     "Hardmax": Operator(_hardmax),
 }

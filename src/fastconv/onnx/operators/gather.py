@@ -10,6 +10,7 @@ from fastconv.functional._bytes import BYTES
 from fastconv.functional.quantized import prepare_lookup
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, bounded
+from fastconv.onnx.operators.shape import emit_copy
 
 __all__ = ["ROWS"]
 
@@ -33,9 +34,18 @@ def _gather(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     return np.take(x, _inside(indices, x.shape[axis]), axis)
 
 
-def _emit_gather(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
+def _emit_place(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
+    """One place of an axis, which goes, is a view."""
+    if not isinstance(indices, np.ndarray) or indices.ndim:
+        return None
+    axis = axis_of(call, len(x.shape), 0)
+    place = (*(slice(None),) * axis, int(_inside(indices, x.shape[axis])))
+    return emit_copy(program, call, x, (*x.shape[:axis], *x.shape[axis + 1 :]), lambda x: x[place])
+
+
+def _emit_lookup(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
     """Bytes that are looked up in a table of all of them, as quantized activations are."""
-    if isinstance(x, Node) or not isinstance(indices, Node) or x.shape != (256,):
+    if not isinstance(indices, Node) or x.shape != (256,):
         return None
     if x.dtype not in BYTES or indices.dtype not in BYTES:
         return None
@@ -45,6 +55,10 @@ def _emit_gather(program: Program, call: Call, x: Any, indices: Any) -> Node | N
         run(indices, out)
 
     return program.add("call", (indices,), call.name, x.dtype, function=function, out=True, shape=indices.shape)
+
+
+def _emit_gather(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
+    return (_emit_place if isinstance(x, Node) else _emit_lookup)(program, call, x, indices)
 
 
 def _gather_elements(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:

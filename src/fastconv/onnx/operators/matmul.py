@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional.matmul import BATCH, matmul, product_shape
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, in_float
 
@@ -65,7 +66,7 @@ def _lasting(weight: np.ndarray) -> np.ndarray:
 
 @in_float
 def _product(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.matmul(a, b)
+    return np.matmul(a, b) if a.ndim < 2 or b.ndim < 2 else matmul(a, b)
 
 
 def _matmul(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -73,12 +74,21 @@ def _matmul(call: Call, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _emit_matmul(program: Program, call: Call, a: Any, b: Any) -> Node | None:
-    constant = isinstance(a, Node) and isinstance(b, np.ndarray) and b.ndim == 2
-    if not constant or a.dtype.char not in "fd" or b.dtype != a.dtype or len(a.shape) < 2:
+    """A constant matrix is the weight of a fully connected layer."""
+    if a.dtype.char not in "fd" or b.dtype != a.dtype or len(a.shape) < 2 or len(b.shape) < 2:
         return None
-    if a.shape[-1] != b.shape[0]:
-        raise ValueError(f"matrices of shapes {a.shape} and {b.shape} cannot be multiplied")
-    return program.add("linear", (a,), call.name, weight=_lasting(b.T), bias=None)
+    shape = product_shape(a.shape, b.shape)
+    if isinstance(b, np.ndarray) and len(b.shape) <= len(a.shape) and math.prod(b.shape[:-2]) == 1:
+        matrix = b.reshape(b.shape[-2:])
+        return program.add("linear", (a,), call.name, weight=_lasting(matrix.T), bias=None)
+    if len(shape) > BATCH + 2 or 0 in a.shape + b.shape:
+        return None
+    nodes = [
+        one if isinstance(one, Node)
+        else program.add("constant", (), call.name, one.dtype, value=np.ascontiguousarray(one))
+        for one in (a, b)
+    ]  # fmt: skip
+    return program.add("matmul", nodes, call.name, shape=shape, scale=1.0, views=([], []))
 
 
 @in_float

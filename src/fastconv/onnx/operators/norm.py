@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional as F
+from fastconv.functional.layer_norm import layer_norm, prepare_layer_norm
 from fastconv.functional.scale_shift import cut_for
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, in_float
@@ -99,21 +100,10 @@ def _emit_local_response(program: Program, call: Call, x: Any) -> Node | None:
     return program.add("call", (x,), call.name, function=function, out=True, shape=x.shape)
 
 
-def _centred(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(x - mean) / sqrt(var + epsilon), mean, and 1 / sqrt(var + epsilon)."""
-    mean = x.mean(axis=axes, keepdims=True)
-    y = x - mean
-    inverse = 1 / np.sqrt(np.square(y).mean(axis=axes, keepdims=True) + x.dtype.type(epsilon))
-    y *= inverse
-    return y, mean, inverse
-
-
 @in_float
 def _instance_norm(call: Call, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    y, _, _ = _centred(x, tuple(range(2, x.ndim)), _epsilon(call))
-    y *= _over_channels(scale.astype(x.dtype), x.ndim)
-    y += _over_channels(bias.astype(x.dtype), x.ndim)
-    return y
+    y, _, _ = layer_norm(x, 2, eps=_epsilon(call))
+    return _by_channels(y, scale, bias)
 
 
 @in_float
@@ -122,25 +112,50 @@ def _group_norm(call: Call, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) 
     groups = call["num_groups"]
     if groups < 1 or x.shape[1] % groups:
         raise ValueError(f"num_groups (={groups}) must divide the {x.shape[1]} channels")
-    grouped = x.reshape(x.shape[0], groups, -1)
-    y, _, _ = _centred(grouped, (2,), _epsilon(call))
-    y = y.reshape(x.shape)
+    y, _, _ = layer_norm(x.reshape(x.shape[0], groups, -1), 2, eps=_epsilon(call))
     if len(scale) == groups and call.since < 21:
         scale, bias = (np.repeat(values, x.shape[1] // groups) for values in (scale, bias))
-    y *= _over_channels(scale.astype(x.dtype), x.ndim)
-    y += _over_channels(bias.astype(x.dtype), x.ndim)
+    return _by_channels(y.reshape(x.shape), scale, bias)
+
+
+def _by_channels(y: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """y, in its own place, times a factor for each channel, plus another number."""
+    y *= _over_channels(scale.astype(y.dtype), y.ndim)
+    y += _over_channels(bias.astype(y.dtype), y.ndim)
     return y
 
 
 def _layer_norm(call: Call, x: np.ndarray, scale: np.ndarray, bias: np.ndarray | None = None) -> Any:
-    axes = tuple(range(axis_of(call, x.ndim, -1), x.ndim))
+    axis = axis_of(call, x.ndim, -1)
     exact = x if x.dtype.char in "fd" else x.astype(np.float32)
-    y, mean, inverse = _centred(exact, axes, _epsilon(call))
+    y, mean, inverse = layer_norm(exact, axis, eps=_epsilon(call))
     y = y.astype(x.dtype, copy=False) * scale
     if bias is not None:
         y = y + bias
     kind = np.float32 if call["stash_type"] in (None, 1) else x.dtype
-    return (y.astype(x.dtype, copy=False), mean.astype(kind), inverse.astype(kind))[: len(call.outputs)]
+    kept = (*x.shape[:axis], *(1,) * (x.ndim - axis))
+    statistics = (values.reshape(kept).astype(kind) for values in (mean, inverse))
+    return (y.astype(x.dtype, copy=False), *statistics)[: len(call.outputs)]
+
+
+def _emit_layer_norm(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
+    axis = axis_of(call, len(x.shape), -1)
+    shape = x.shape[axis:]
+    if not isinstance(x, Node) or x.dtype.char not in "fd" or 0 in x.shape:
+        return None
+    coefficients = [None if values is None else _spread(values, x.dtype, shape) for values in given]
+    if any(values is not None and found is None for values, found in zip(given, coefficients, strict=True)):
+        return None
+    weight, bias = (*coefficients, None)[:2]
+    run = prepare_layer_norm(x.shape, axis, weight, bias, _epsilon(call))
+    return program.add("call", (x,), call.name, function=run, out=True, shape=x.shape)
+
+
+def _spread(values: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray | None:
+    """A constant broadcast to a shape; None where it is none, or of another type."""
+    if not isinstance(values, np.ndarray) or values.dtype != dtype or values.ndim > len(shape):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(values, shape))
 
 
 def _rms_norm(call: Call, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -170,7 +185,7 @@ ROWS: dict[str, Operator] = {
     "LRN": Operator(in_float(_local_response), _emit_local_response),
     "InstanceNormalization": Operator(_instance_norm),
     "GroupNormalization": Operator(_group_norm),
-    "LayerNormalization": Operator(_layer_norm),
+    "LayerNormalization": Operator(_layer_norm, _emit_layer_norm),
     "RMSNormalization": Operator(_rms_norm),
     "MeanVarianceNormalization": Operator(_mean_variance),
     "LpNormalization": Operator(_lp_norm),

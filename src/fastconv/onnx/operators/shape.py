@@ -12,7 +12,7 @@ from fastconv.graph import Node, Program
 from fastconv.onnx.operators.conv import layout_of
 from fastconv.onnx.operators.operator import Call, Operator, axis_of, bounded, plain
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "emit_copy"]
 
 
 def _normalized(axes: Any, ndim: int) -> tuple[int, ...]:
@@ -122,11 +122,14 @@ def _transpose(call: Call, x: np.ndarray) -> np.ndarray:
 
 def _emit_transpose(program: Program, call: Call, x: Any) -> Node:
     order = _order(call, len(x.shape))
-    return _emit_copy(program, call, x, tuple(x.shape[axis] for axis in order), lambda x: x.transpose(order))
+    shape = tuple(x.shape[axis] for axis in order)
+    return emit_copy(program, call, x, shape, lambda x: x.transpose(order), order)
 
 
-def _emit_copy(program: Program, call: Call, x: Node, shape: Sequence[int], view: Any) -> Node:
-    """A node that copies a view; nothing where the elements lie as they did."""
+def emit_copy(
+    program: Program, call: Call, x: Node, shape: Sequence[int], view: Any, order: Sequence[int] | None = None
+) -> Node:
+    """A node that copies a view; nothing where the elements lie as they did. `order`: of the axes, if that is all."""
     shape = tuple(shape)
     probe = np.broadcast_to(np.empty((), bool), x.shape)
     moved = [axis for axis, size in enumerate(x.shape) if size > 1]
@@ -138,10 +141,7 @@ def _emit_copy(program: Program, call: Call, x: Node, shape: Sequence[int], view
     if found.size == probe.size and steps == sorted(steps, reverse=True) and min(steps, default=1) > 0:
         return program.add("reshape", (x,), call.name, shape=shape)
 
-    def function(x: np.ndarray, out: np.ndarray) -> None:
-        np.copyto(out, view(x))
-
-    return program.add("call", (x,), call.name, function=function, out=True, shape=shape)
+    return program.add("copy", (x,), call.name, view=view, shape=shape, order=order)
 
 
 def _depth_to_space(call: Call, x: np.ndarray) -> np.ndarray:
@@ -236,7 +236,7 @@ def _emit_slice(program: Program, call: Call, x: Any, *given: Any) -> Node | Non
         return None
     slices = _slices(call, x.shape, *given)
     shape = np.broadcast_to(np.empty((), bool), x.shape)[slices].shape
-    return _emit_copy(program, call, x, shape, lambda x: x[slices])
+    return emit_copy(program, call, x, shape, lambda x: x[slices])
 
 
 # --- copies and borders
