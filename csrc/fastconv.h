@@ -207,13 +207,15 @@ typedef struct fc_meaning {
     float scale;  /* finite, not 0 */
 } fc_meaning;
 
-/* y[i] stands for a[i] + b[i], or for their product; without b (NULL) for a[i]:  clip(rint(v / scale) + zero), half to even.
- * All steps are rounded to float32. y may be a or b, if its elements are as large. */
+/* y[i] stands for a[i] + b[(i / every) % period], or for their product; without b (NULL) for a[i]:
+ * clip(rint(v / scale) + zero), half to even, NaN the lowest integer. All steps are rounded to float32. y may be a, or b with
+ * every 1 and period count, if its elements are as large. */
 typedef struct fc_combine_desc {
     uint32_t struct_size; /* sizeof(fc_combine_desc) */
     fc_meaning a, b, y;
     int product;
     int64_t count;
+    int64_t every, period; /* of b: outputs that share an element, elements; at least 1, read where there is b */
 } fc_combine_desc;
 fc_status fc_combine(const fc_combine_desc *desc, const void *a, const void *b, void *y, int threads);
 

@@ -269,8 +269,8 @@ typedef struct fc_kernels {
     void (*softmax_backward)(int64_t rows, int64_t classes, const void *y, const void *dy, void *dx);
     void (*cross_entropy)(int64_t rows, int64_t classes, const void *x, const int64_t *labels, double scale,
                           void *losses, void *dx);
-    /* fc_combine on whole vectors of elements; NULL in the table of float64 */
-    void (*combine)(const fc_combine_desc *desc, int64_t count, const void *a, const void *b, void *y);
+    /* fc_combine on whole vectors of a and b[i * step], step 1 or 0; NULL in the table of float64 */
+    void (*combine)(const fc_combine_desc *desc, int64_t count, const void *a, const void *b, int64_t step, void *y);
     /* y[i] = given[i] * s^-beta, the window of i being first[i + j*step], j < window; ratio[i] (may be NULL) = y[i] * x[i] / s */
     void (*response)(const fc_response *by, int64_t window, int64_t step, int64_t count, const void *first,
                      const void *x, const void *given, void *y, void *ratio);

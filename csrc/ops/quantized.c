@@ -8,7 +8,7 @@
 #include "microkernels/kernels.h"
 
 /* Elements of a task, and work that is not worth a second thread. */
-enum { CHUNK = 1 << 15, SERIAL_BELOW = 1 << 16, MOST_LANES = 16 };
+enum { CHUNK = 1 << 15, SERIAL_BELOW = 1 << 16 };
 
 typedef struct job {
     const fc_kernels *kernels;
@@ -21,24 +21,56 @@ typedef struct job {
 
 static int64_t size_of(fc_dtype type) { return type == FC_FLOAT32 ? 4 : 1; }
 
-/* Whole vectors where the elements lie, then the rest by way of a vector on the stack. */
+/* `count` elements from `from` on, which meet neighbours of b (step 1), or of a whole vector of it the first (step 0): whole
+ * vectors where the elements lie, then the rest by way of a vector on the stack. */
+static void piece(const job *j, int64_t from, int64_t count, const char *b, int64_t step) {
+    const fc_combine_desc *d = j->desc;
+    const int64_t lanes = j->kernels->lanes, whole = count - count % lanes;
+    const int64_t a_size = size_of(d->a.type), b_size = size_of(d->b.type), y_size = size_of(d->y.type);
+    const char *a = j->a + from * a_size;
+    char *y = j->y + from * y_size;
+    j->kernels->combine(d, whole, a, b, step, y);
+    if (whole == count) return;
+    float rest_a[FC_POOL_MAX_LANES] = {0}, rest_b[FC_POOL_MAX_LANES] = {0}, rest_y[FC_POOL_MAX_LANES];
+    const size_t rest = (size_t)(count - whole);
+    memcpy(rest_a, a + whole * a_size, rest * (size_t)a_size);
+    if (b && step) memcpy(rest_b, b + whole * b_size, rest * (size_t)b_size);
+    j->kernels->combine(d, lanes, rest_a, b && step ? (const char *)rest_b : b, step, rest_y);
+    memcpy(y + whole * y_size, rest_y, rest * (size_t)y_size);
+}
+
+/* A vector of one element of b. */
+static void repeat(const job *j, int64_t element, float *to) {
+    const uint8_t *bytes = (const uint8_t *)j->b;
+    const float *reals = (const float *)j->b;
+    if (j->desc->b.type == FC_FLOAT32) {
+        for (int i = 0; i < FC_POOL_MAX_LANES; ++i) to[i] = reals[element];
+    } else {
+        memset(to, bytes[element], FC_POOL_MAX_LANES);
+    }
+}
+
 static void combine(void *ctx, int64_t index, int worker) {
     (void)worker;
     const job *j = ctx;
-    const fc_combine_desc *d = j->desc;
-    const int64_t from = index * CHUNK, count = fc_min(j->count - from, CHUNK),
-                  whole = count - count % j->kernels->lanes;
-    const int64_t a_size = size_of(d->a.type), b_size = size_of(d->b.type), y_size = size_of(d->y.type);
-    const char *a = j->a + from * a_size, *b = j->b ? j->b + from * b_size : NULL;
-    char *y = j->y + from * y_size;
-    j->kernels->combine(d, whole, a, b, y);
-    if (whole == count) return;
-    float rest_a[MOST_LANES] = {0}, rest_b[MOST_LANES] = {0}, rest_y[MOST_LANES];
-    const size_t rest = (size_t)(count - whole);
-    memcpy(rest_a, a + whole * a_size, rest * (size_t)a_size);
-    if (b) memcpy(rest_b, b + whole * b_size, rest * (size_t)b_size);
-    j->kernels->combine(d, j->kernels->lanes, rest_a, b ? rest_b : NULL, rest_y);
-    memcpy(y + whole * y_size, rest_y, rest * (size_t)y_size);
+    const int64_t every = j->desc->every, period = j->desc->period, end = fc_min(j->count, (index + 1) * CHUNK);
+    int64_t from = index * CHUNK;
+    if (!j->b) {
+        piece(j, from, end - from, NULL, 0);
+        return;
+    }
+    while (from < end) {
+        const int64_t element = from / every % period;
+        const int64_t count = fc_min(end - from, every == 1 ? period - element : every - from % every);
+        if (every == 1) {
+            piece(j, from, count, j->b + element * size_of(j->desc->b.type), 1);
+        } else {
+            float all[FC_POOL_MAX_LANES];
+            repeat(j, element, all);
+            piece(j, from, count, (const char *)all, 0);
+        }
+        from += count;
+    }
 }
 
 static int is_meaning(const fc_meaning *m) {
@@ -51,6 +83,7 @@ static int is_meaning(const fc_meaning *m) {
 fc_status fc_combine(const fc_combine_desc *d, const void *a, const void *b, void *y, int threads) {
     if (!d || d->struct_size != sizeof *d || d->count < 0) return FC_INVALID;
     if (!is_meaning(&d->a) || !is_meaning(&d->y) || (b && !is_meaning(&d->b))) return FC_INVALID;
+    if (b && (d->every < 1 || d->period < 1)) return FC_INVALID;
     if (d->count == 0) return FC_OK;
     if (!a || !y) return FC_INVALID;
     const job j = {

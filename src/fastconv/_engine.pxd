@@ -181,7 +181,7 @@ cdef extern from "fastconv.h" nogil:
         uint32_t struct_size
         fc_meaning a, b, y
         int product
-        int64_t count
+        int64_t count, every, period
     fc_status fc_combine(const fc_combine_desc *desc, const void *a, const void *b, void *y, int threads)
     fc_status fc_lookup(const uint8_t *table, int64_t count, const uint8_t *x, uint8_t *y, int threads)
 

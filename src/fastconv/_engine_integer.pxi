@@ -55,20 +55,23 @@ cdef class IntegerConv:
         check(status)
 
 
-MEANINGS = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.int8): FC_INT8, np.dtype(np.uint8): FC_UINT8}
+COMBINED = {np.dtype(np.float32): FC_FLOAT32, np.dtype(np.int8): FC_INT8, np.dtype(np.uint8): FC_UINT8}
 
 
 cdef fc_meaning meaning(cnp.ndarray array, tuple scale):
     """What an array's elements mean, by (scale, zero point)."""
     cdef fc_meaning m
-    m.type = MEANINGS[array.dtype]
+    m.type = COMBINED[array.dtype]
     m.scale, m.zero = scale
     return m
 
 
 def combine(cnp.ndarray a, tuple a_scale, cnp.ndarray b, tuple b_scale, bint product, cnp.ndarray y, tuple y_scale,
-            int num_threads=0):
-    """The sum or product of a and b, or without b a itself, to y; C-contiguous, each with (scale, zero point)."""
+            int num_threads=0, int64_t every=1):
+    """The sum or product of a and b, or without b a itself, to y; C-contiguous, each with (scale, zero point).
+
+    `every` so many elements meet one of b, which begins anew at its end.
+    """
     cdef fc_combine_desc d
     cdef fc_status status
     cdef void *pa = data(a)
@@ -79,7 +82,10 @@ def combine(cnp.ndarray a, tuple a_scale, cnp.ndarray b, tuple b_scale, bint pro
     d.a, d.y = meaning(a, a_scale), meaning(y, y_scale)
     if b is not None:
         d.b = meaning(b, b_scale)
+        d.every, d.period = every, cnp.PyArray_SIZE(b)
     d.product, d.count = product, cnp.PyArray_SIZE(y)
+    if d.count == 0:
+        return
     with nogil:
         status = fc_combine(&d, pa, pb, py, num_threads)
     check(status)

@@ -23,12 +23,14 @@ static double real_at(const tensor *t, const fc_meaning *m, int64_t i) {
     return m->type == FC_FLOAT32 ? q : (q - m->zero) * (double)m->scale;
 }
 
-static void test_combine(fc_meaning a, const fc_meaning *b, fc_meaning y, int product, int64_t count) {
-    doing("%s: types %d %d to %d, %s, %ld elements", fc_isa_name(fc_isa()), a.type, b ? (int)b->type : -1, y.type,
-          product ? "product" : "sum", (long)count);
-    tensor left = numbers(a.type, count), right = numbers(b ? b->type : FC_FLOAT32, count);
+static void test_combine(fc_meaning a, const fc_meaning *b, fc_meaning y, int product, int64_t count, int64_t every,
+                         int64_t period) {
+    doing("%s: types %d %d to %d, %s, %ld elements, %ld shared of %ld", fc_isa_name(fc_isa()), a.type,
+          b ? (int)b->type : -1, y.type, product ? "product" : "sum", (long)count, (long)every, (long)period);
+    tensor left = numbers(a.type, count), right = numbers(b ? b->type : FC_FLOAT32, b ? period : 0);
     tensor out = numbers(y.type, count);
-    fc_combine_desc d = {.struct_size = sizeof d, .a = a, .y = y, .product = product, .count = count};
+    fc_combine_desc d = {
+        .struct_size = sizeof d, .a = a, .y = y, .product = product, .count = count, .every = every, .period = period};
     if (b) d.b = *b;
     for (int threads = 1; threads <= 2; ++threads) {
         tensor_forget(&out);
@@ -41,7 +43,8 @@ static void test_combine(fc_meaning a, const fc_meaning *b, fc_meaning y, int pr
     }
     for (int64_t i = 0; i < count; ++i) {
         double v = real_at(&left, &a, i);
-        if (b) v = product ? v * real_at(&right, b, i) : v + real_at(&right, b, i);
+        const double w = b ? real_at(&right, b, i / every % period) : 0;
+        if (b) v = product ? v * w : v + w;
         if (y.type == FC_FLOAT32) {
             check_close(tensor_get(&out, i), v, 1e-6 * (fabs(v) + 1), "real");
         } else {
@@ -68,6 +71,7 @@ static void test_lookup(int64_t count) {
 }
 
 static void test_arguments(void) {
+    static const uint8_t table[256] = {0};
     float x[4] = {0};
     uint8_t y[4];
     const fc_combine_desc good = {
@@ -80,8 +84,17 @@ static void test_arguments(void) {
     bad[0].struct_size = 1, bad[1].count = -1, bad[2].y.scale = 0, bad[3].y.scale = INFINITY, bad[4].y.zero = 256;
     bad[5].y.zero = -1, bad[6].y.type = FC_FLOAT64, bad[7].a.type = FC_INT32;
     for (int i = 0; i < 8; ++i) check(fc_combine(&bad[i], x, NULL, y, 1) == FC_INVALID, "took bad argument %d", i);
+    check(fc_combine(&good, x, y, y, 1) == FC_INVALID, "took an operand that no element belongs to");
+    x[1] = NAN, x[2] = INFINITY, x[3] = -INFINITY;
+    fc_combine_desc low = good;
+    low.y.type = FC_INT8;
+    for (int isa = 0; isa < fc_isa_count(); ++isa) {
+        if (fc_set_isa(isa) != FC_OK) continue;
+        check(fc_combine(&good, x, NULL, y, 1) == FC_OK && y[1] == 0 && y[2] == 255 && y[3] == 0, "NaN, ends of uint8");
+        check(fc_combine(&low, x, NULL, y, 1) == FC_OK && y[1] == 0x80 && y[2] == 127 && y[3] == 0x80, "of int8");
+    }
     check(fc_combine(&good, NULL, NULL, y, 1) == FC_INVALID && fc_combine(NULL, x, NULL, y, 1) == FC_INVALID, "NULL");
-    check(fc_lookup(NULL, 1, y, y, 1) == FC_INVALID && fc_lookup(y, -1, y, y, 1) == FC_INVALID, "bad tables");
+    check(fc_lookup(NULL, 1, y, y, 1) == FC_INVALID && fc_lookup(table, -1, y, y, 1) == FC_INVALID, "bad tables");
 }
 
 void test_quantized(void) {
@@ -98,9 +111,12 @@ void test_quantized(void) {
             for (int y = 0; y < MEANING_COUNT; ++y)
                 for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; ++i) {
                     const fc_meaning b = MEANINGS[(a + y + i) % MEANING_COUNT];
-                    test_combine(MEANINGS[a], NULL, MEANINGS[y], 0, COUNTS[i]);
-                    test_combine(MEANINGS[a], &b, MEANINGS[y], 0, COUNTS[i]);
-                    test_combine(MEANINGS[a], &b, MEANINGS[y], 1, COUNTS[i]);
+                    const int64_t n = COUNTS[i], all = n > 1 ? n : 1;
+                    test_combine(MEANINGS[a], NULL, MEANINGS[y], 0, n, 1, all);
+                    test_combine(MEANINGS[a], &b, MEANINGS[y], 0, n, 1, all);
+                    test_combine(MEANINGS[a], &b, MEANINGS[y], 1, n, 1, all);
+                    test_combine(MEANINGS[a], &b, MEANINGS[y], 0, n, 1, 5);
+                    test_combine(MEANINGS[a], &b, MEANINGS[y], 1, n, 19, 7);
                 }
     }
     test_lookup(1), test_lookup(40003);

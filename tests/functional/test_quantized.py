@@ -56,6 +56,9 @@ def test_ties_and_ends(isa):
     x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 1e30, -1e30, np.inf, -np.inf, 254.5, 255.5], np.float32)
     np.testing.assert_array_equal(fastconv.quantize(x, 1.0), [0, 2, 2, 0, 0, 255, 0, 255, 0, 254, 255])
     np.testing.assert_array_equal(fastconv.quantize(x, -1.0, 1, np.int8)[:5], [1, -1, -1, 1, 3])
+    nothing = np.full(9, np.nan, np.float32)  # the lowest integer, as ONNX Runtime has it
+    np.testing.assert_array_equal(fastconv.quantize(nothing, 1.0, 7), np.zeros(9))
+    np.testing.assert_array_equal(fastconv.quantize(nothing, 1.0, 7, np.int8), np.full(9, -128))
 
 
 @pytest.mark.parametrize("kinds", list(itertools.product(BYTES, repeat=3)))
@@ -72,6 +75,21 @@ def test_sums_and_products(isa, kinds):
             np.testing.assert_array_equal(y, expected)
             again = function(a, b, **scales, **zeros, y_dtype=kinds[2], num_threads=2)
             np.testing.assert_array_equal(again, expected)
+
+
+BROADCAST = [
+    ((2, 3, 4, 5), (2, 3, 1, 1)), ((2, 3, 4, 5), (3, 1, 1)), ((3, 1), (2, 3, 40)), ((6, 50), (50,)), ((4, 5), ()),
+    ((2, 1, 4), (1, 3, 1)), ((2, 3, 4), (2, 1, 4)), ((0, 3), (3,)), ((1, 1), (1,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a_shape", "b_shape"), BROADCAST)
+def test_broadcasts(isa, a_shape, b_shape):
+    a, b = every(np.uint8, a_shape), every(np.int8, b_shape)
+    scales = {"a_scale": 0.02, "b_scale": 0.3, "y_scale": 0.27}
+    left, right = real(a, 0.02, 0), real(b, 0.3, 0)
+    for function, exact in ((fastconv.quantized_add, left + right), (fastconv.quantized_mul, left * right)):
+        np.testing.assert_array_equal(function(a, b, **scales), quantized(np.asarray(exact), 0.27, 0, np.uint8))
 
 
 def test_where_results_go():
@@ -121,7 +139,11 @@ BAD = [
     (lambda: fastconv.quantize(X, 1.0, 0, np.int16), TypeError, r"dtype \(=int16\) must be int8 or uint8"),
     (lambda: fastconv.dequantize(X, 1.0), TypeError, r"x has dtype float32, but takes int8 or uint8"),
     (lambda: fastconv.dequantize(Q, 1.0, -1), ValueError, r"zero_point \(=-1\) must lie in what uint8 holds"),
-    (lambda: fastconv.quantized_add(Q, Q[:2], **SCALES), ValueError, r"b has shape \(2,\), but a asks for \(3,\)"),
+    (
+        lambda: fastconv.quantized_add(Q, Q[:2], **SCALES),
+        ValueError,
+        r"b has shape \(2,\), which does not broadcast with that of a, \(3,\)",
+    ),
     (lambda: fastconv.quantized_mul(Q, X, **SCALES), TypeError, r"b has dtype float32"),
     (lambda: fastconv.quantized_add(Q, Q, **{**SCALES, "b_scale": np.inf}), ValueError, r"b_scale \(=inf\)"),
     (lambda: fastconv.quantized_add(Q, Q, **SCALES, y_zero_point=300), ValueError, r"y_zero_point \(=300\)"),

@@ -15,7 +15,7 @@ from fastconv.functional._operands import as_array, operand
 
 __all__ = ["dequantize", "prepare_lookup", "prepare_quantized", "quantize", "quantized_add", "quantized_mul"]
 
-Meaning = tuple[float, int]  # scale, zero point
+_Pair = tuple[float, int]  # scale, zero point
 
 _FLOAT = np.dtype(np.float32)
 
@@ -32,7 +32,7 @@ def _scale(name: str, value: Any) -> float:
     return scale
 
 
-def _meaning(name: str, scale: Any, zero_point: Any, dtype: np.dtype) -> Meaning:
+def _meaning(name: str, scale: Any, zero_point: Any, dtype: np.dtype) -> _Pair:
     prefix = f"{name}_" if name else ""
     zero = checked_zero_point(f"{prefix}zero_point", zero_point, dtype, ((),))
     return _scale(f"{prefix}scale", scale), int(zero)
@@ -149,7 +149,7 @@ def quantized_add(
 
     Parameters
     ----------
-    a, b : ndarray of int8 or uint8, of one shape
+    a, b : ndarray of int8 or uint8, of shapes that broadcast
     a_scale, b_scale, y_scale : float
         What a step of each, and of the result, stands for: finite and not 0.
     a_zero_point, b_zero_point, y_zero_point : int, optional
@@ -162,7 +162,7 @@ def quantized_add(
 
     Returns
     -------
-    ndarray of `y_dtype`, shape of a
+    ndarray of `y_dtype`, of the broadcast shape
 
     Raises
     ------
@@ -221,19 +221,48 @@ def _combined(
 ) -> np.ndarray:
     inputs = (("a", as_array("a", a)), ("b", as_array("b", b)))
     left, right = byte_array("a", a, BYTES), byte_array("b", b, BYTES)
-    same_shape("b", right, "a", left.shape)
+    shape = broadcast_shape(left.shape, right.shape)
     kind = left.dtype if y_dtype is None else byte_type("y_dtype", y_dtype)
     kinds = (left.dtype, right.dtype, kind)
     of_a, of_b, of_y = map(_meaning, ("a", "b", "y"), scales, zeros, kinds)
-    y = result_buffer("out", out, left.shape, kind, inputs, in_place=True)
-    _engine.combine(dense(left), of_a, dense(right), of_b, product, y, of_y, thread_count(num_threads))
+    y = result_buffer("out", out, shape, kind, inputs, in_place=left.shape == right.shape)
+    turned, spread, every = _runs(left.shape, right.shape)
+    if turned:
+        left, right, of_a, of_b = right, left, of_b, of_a
+    if spread:
+        left, right = np.broadcast_to(left, shape), np.broadcast_to(right, shape)
+    _engine.combine(dense(left), of_a, dense(right), of_b, product, y, of_y, thread_count(num_threads), every)
     return deliver(y, out)
+
+
+def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """As NumPy's; shapes that do not fit are a ValueError that names the arguments."""
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        raise ValueError(f"b has shape {b}, which does not broadcast with that of a, {a}") from None
+
+
+def _runs(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[bool, bool, int]:
+    """How two shapes meet without copies: whether they change places, or have to be spread, and the runs.
+
+    A run is how many neighbours in the larger array meet one element of the smaller, which begins anew at its end: the
+    smaller has to agree with the larger along some neighbouring axes, and be 1 along the others.
+    """
+    shape = np.broadcast_shapes(a, b)
+    turned = a != shape
+    large, small = (b, a) if turned else (a, b)
+    small = (1,) * (len(shape) - len(small)) + small
+    axes = [axis for axis, size in enumerate(small) if size != 1]
+    first, last = (axes[0], axes[-1]) if axes else (len(shape), -1)
+    fits = large == shape and small[first : last + 1] == shape[first : last + 1]
+    return turned and fits, not fits, math.prod(shape[last + 1 :]) if fits else 1
 
 
 def prepare_quantized(
     scales: tuple[Any, ...], zeros: tuple[Any, ...], dtypes: tuple[np.dtype, ...], product: bool = False
 ) -> Callable[..., None]:
-    """``run(a, out)`` or ``run(a, b, out)`` for dense arrays that are known to fit, float32 standing for itself.
+    """``run(a, out)`` or ``run(a, b, out)`` for dense arrays that are known to broadcast, float32 standing for itself.
 
     Scales, zero points and types are those of the arrays in this order; those of float32 are not read.
     """
@@ -243,8 +272,16 @@ def prepare_quantized(
             ("a", "b", "y") if len(dtypes) == 3 else ("x", "y"), scales, zeros, dtypes, strict=True
         )
     )
+
+    def run(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+        turned, spread, every = _runs(a.shape, b.shape)
+        if spread:
+            a, b = (np.ascontiguousarray(np.broadcast_to(one, out.shape)) for one in (a, b))
+        left, right = ((b, of_b[0]), (a, of_a)) if turned else ((a, of_a), (b, of_b[0]))
+        _engine.combine(*left, *right, product, out, of_y, 0, every)
+
     if of_b:
-        return lambda a, b, out: _engine.combine(a, of_a, b, of_b[0], product, out, of_y)
+        return run
     return lambda a, out: _engine.combine(a, of_a, None, (1.0, 0), False, out, of_y)
 
 

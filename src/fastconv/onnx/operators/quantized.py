@@ -41,14 +41,14 @@ def _range(kind: np.dtype) -> tuple[int, int] | None:
 
 
 def rounded(values: np.ndarray, zero: Any, kind: np.dtype) -> np.ndarray:
-    """Half to even, moved by the zero point, and cut off at what the type holds; overwrites `values`."""
+    """Half to even, moved by the zero point, and cut off at what the type holds, NaN below; overwrites `values`."""
     limits = _range(kind)
     if limits is None:
         raise ValueError(f"y_zero_point has dtype {kind}: a type of integers is needed")
     np.rint(values, out=values)
     if zero is not None:
         values += np.asarray(zero).astype(values.dtype)
-    values.clip(*limits, out=values)
+    np.fmin(np.fmax(values, limits[0], out=values), limits[1], out=values)
     return values.astype(np.int32).astype(kind) if kind.kind == "V" else values.astype(kind)
 
 
@@ -101,16 +101,16 @@ def _dequantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray |
 
 
 def combined(program: Program, call: Call, inputs: Sequence[Any], product: bool, *meanings: Any) -> Node | None:
-    """A node that runs `prepare_quantized` on one or two inputs of one shape.
+    """A node that runs `prepare_quantized` on one or two inputs, nodes or one of them a constant, that broadcast.
 
     `meanings` are (scale, zero point, type) of each and of the result. None where a scale is no constant of a single
     number, or a type another.
     """
     scales, zeros, kinds = zip(*meanings, strict=True)
     numbers = [value for value in (*scales, *zeros) if value is not None]
-    if any(isinstance(value, Node) or value.size != 1 for value in numbers) or len({x.shape for x in inputs}) != 1:
+    if any(isinstance(value, Node) or value.size != 1 for value in numbers):
         return None
-    if not all(isinstance(x, Node) and x.dtype == kind for x, kind in zip(inputs, kinds, strict=False)):
+    if not all(x.dtype == kind for x, kind in zip(inputs, kinds, strict=False)):
         return None
     if not all(kind in (*BYTES, np.float32) for kind in kinds):
         return None
@@ -119,10 +119,14 @@ def combined(program: Program, call: Call, inputs: Sequence[Any], product: bool,
     single = [tuple(None if value is None else value.reshape(()) for value in values) for values in (scales, zeros)]
     run = prepare_quantized(single[0], single[1], kinds, product)
 
-    def function(*arrays: np.ndarray, out: np.ndarray) -> None:
-        run(*arrays, out)
+    fixed = [None if isinstance(x, Node) else np.ascontiguousarray(x) for x in inputs]
 
-    return program.add("call", inputs, call.name, kinds[-1], function=function, out=True, shape=inputs[0].shape)
+    def function(*arrays: np.ndarray, out: np.ndarray) -> None:
+        moving = iter(arrays)
+        run(*(next(moving) if one is None else one for one in fixed), out)
+
+    nodes, shape = [x for x in inputs if isinstance(x, Node)], np.broadcast_shapes(*(x.shape for x in inputs))
+    return program.add("call", nodes, call.name, kinds[-1], function=function, out=True, shape=shape)
 
 
 def _emit_quantize(program: Program, call: Call, x: Any, scale: Any, zero: Any = None) -> Node | None:
