@@ -74,6 +74,7 @@ def test_sdist_holds_the_sources(dist):
     assert {
         "setup.py",
         "LICENSE",
+        "csrc/flags.txt",
         "csrc/isas.txt",
         "csrc/Makefile",
         "src/fastconv/_engine.pyx",
