@@ -22,10 +22,6 @@ CSRC = Path("csrc")
 KERNELS = CSRC / "microkernels" / "kernels.c"
 FOLDERS = ("core", "conv", "pool", "ops", "microkernels")
 DTYPES = {"f32": 0, "f64": 1}
-FLAGS = [
-    "-std=gnu11", "-O2", "-g0", "-fPIC", "-pthread", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",
-    "-fno-asynchronous-unwind-tables", "-fvisibility=hidden", "-Wall", "-Wextra",
-]  # fmt: skip
 NO_COMPILER = """\
 fastconv needs a C compiler, and `{command}` could not build a one-line program:
 {error}
@@ -39,6 +35,15 @@ NO_MSVC = """\
 fastconv's engine is GNU C and Microsoft's compiler cannot build it. Use Linux, macOS, or WSL on Windows."""
 
 
+def rows(name: str) -> list[list[str]]:
+    """Words of each row of a text file of csrc/."""
+    lines = (line.split("#")[0].split() for line in (ROOT / CSRC / name).read_text().splitlines())
+    return [words for words in lines if words]
+
+
+FLAGS = [flag for row in rows("flags.txt") for flag in row]
+
+
 def machine() -> str:
     """Name of this processor family as isas.txt spells it."""
     name = platform.machine().lower()
@@ -47,8 +52,7 @@ def machine() -> str:
 
 def read_isas() -> list[tuple[str, list[str]]]:
     """Rows (name, flags) of isas.txt meant for this machine, weakest first."""
-    rows = (line.split("#")[0].split() for line in (ROOT / CSRC / "isas.txt").read_text().splitlines())
-    return [(row[0], row[2:]) for row in rows if row and row[1] in ("any", machine())]
+    return [(row[0], row[2:]) for row in rows("isas.txt") if row[1] in ("any", machine())]
 
 
 def run(command: list[str]) -> tuple[bool, str]:

@@ -19,8 +19,9 @@ enum {
     LEAST_COLUMNS = 32, /* of a block of long kernels */
     FEW_COLUMNS = 64,   /* below, lines are runs */
     FEW_ALWAYS = 16,    /* below, however long the kernel is */
-    SHORT_LINE = 128,   /* elements of a line below which many lines are columns, */
-    SHORT_PER_TAP = 8,  /* and for each tap: a run reads what a border adds one by one */
+    SHORT_LINE = 24,    /* elements of a line below which many lines are columns, */
+    SHORT_PER_TAP = 2,  /* more for each tap, since a run copies what a border adds one by one, */
+    SHORT_MOST = 128,   /* up to */
     BAND = 32,          /* rows of outputs, and as many as taps, up to */
     LONGEST_BAND = 128,
     RUN = 4096,             /* elements of outputs in a run */
@@ -198,21 +199,24 @@ static void lay_rows(job *j) {
 
 /* ---- along runs --------------------------------------------------------------------------------------------------- */
 
-/* One run of a line with its border: positions first - reach on, `count` of them, `after` elements each. */
+/* One run of a line with its border: positions first - reach on, `count` of them, `after` elements each. What a border
+ * repeats is mostly in the run: there a copy costs less than a call for one element. */
 static void fill_run(const job *j, double *row, int64_t line, int64_t first, int64_t count, void *elements) {
     const fc_line_desc *d = j->d;
     const int64_t start = d->first + first - d->reach, inside = fc_max(start, 0), end = fc_min(start + count, d->n);
+    if (inside < end) {
+        const block from = block_of(&j->x, line, inside, 0, end - inside, d->after);
+        read_block(j, row + (inside - start) * d->after, &from, elements);
+    }
     for (int64_t p = start; p < start + count; ++p) {
+        if (p == inside && p < end) p = end;
+        if (p == start + count) break;
         double *to = row + (p - start) * d->after;
-        if (p == inside && p < end) {
-            const block from = block_of(&j->x, line, p, 0, end - p, d->after);
-            read_block(j, to, &from, elements);
-            p = end - 1;
-            continue;
-        }
         const int64_t at = fc_border_index(d->border, p, d->n);
         if (at < 0) {
             fill(to, d->border_value, d->after);
+        } else if (at >= inside && at < end) {
+            memcpy(to, row + (at - start) * d->after, (size_t)d->after * sizeof(double));
         } else {
             const block from = block_of(&j->x, line, at, 0, 1, d->after);
             read_block(j, to, &from, elements);
@@ -288,7 +292,8 @@ static void swap(int64_t *a, int64_t *b) {
 
 /* Many short lines are columns of a few long rows. */
 static fc_line_desc turned(fc_line_desc d) {
-    if (wants_runs(&d) && d.before >= FEW_COLUMNS && d.n * d.after < fc_min(SHORT_LINE, SHORT_PER_TAP * d.taps)) {
+    if (wants_runs(&d) && d.before >= FEW_COLUMNS &&
+        d.n * d.after < fc_min(SHORT_MOST, SHORT_LINE + SHORT_PER_TAP * d.taps)) {
         swap(&d.before, &d.after);
         swap(&d.x_stride[0], &d.x_stride[2]);
         swap(&d.y_stride[0], &d.y_stride[2]);

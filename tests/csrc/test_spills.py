@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import package_build
 import pytest
 
 CSRC = Path(__file__).parents[2] / "csrc"
@@ -154,7 +155,7 @@ def kernels(tools, tmp_path_factory):
     """The kernels of every x86 instruction set with the flags of the package; (isa, element type) -> functions."""
     folder = tmp_path_factory.mktemp("kernels")
     names = {(isa, dtype): folder / f"kernels_{isa}_{dtype}.o" for isa in ISAS for dtype in ("f32", "f64")}
-    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", str(CSRC), f"OUT={folder}", "CFLAGS=-O3"]
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", str(CSRC), f"OUT={folder}", f"CC={package_build.compiler()}"]
     done = subprocess.run([*command, *map(str, names.values())], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return {name: disassemble(path) for name, path in names.items()}

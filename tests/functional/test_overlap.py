@@ -33,6 +33,7 @@ CONV, DCONV = {"x": X, "weight": normal(3, 4, 3), "bias": normal(3)}, {"dy": nor
 UPCONV, UPDCONV = {"x": X, "weight": normal(4, 3, 3), "bias": normal(3)}, {"dy": normal(2, 3, 8), "x": X}
 CHANNELS = {name: normal(4) for name in ("weight", "bias")}
 RELU = {"activation": "relu"}
+STEPS = {"a_scale": 0.5, "b_scale": 0.5, "y_scale": 1.0}
 
 # Name, arrays, other arguments. Families with a number of axes in their names stand here with one axis.
 CALLS = [
@@ -43,6 +44,10 @@ CALLS = [
     ("conv_transpose1d_backward", {**UPDCONV, "weight": normal(4, 3, 3)}, {}),
     ("conv_transpose1d_backward", {**UPDCONV, "weight": normal(4, 3, 3), "y": normal(2, 3, 8)}, RELU),
     ("conv_integer", {"x": small(2, 4, 6), "weight": small(3, 4, 3), "bias": np.ones(3, np.int32)}, {}),
+    ("quantize", {"x": X.astype(np.float32)}, {"scale": 0.5}),
+    ("dequantize", {"x": small(2, 9)}, {"scale": 0.5}),
+    ("quantized_add", {"a": small(2, 9), "b": small(2, 9)}, STEPS),
+    ("quantized_mul", {"a": small(2, 9), "b": small(2, 9)}, STEPS),
     ("max_pool1d", {"x": X}, {"kernel_size": 2}),
     ("max_pool1d", {"x": X}, {"kernel_size": 2, "return_indices": True}),
     ("max_pool1d_backward", {"dy": DY, "x": X}, {"kernel_size": 2}),
