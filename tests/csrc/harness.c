@@ -95,8 +95,11 @@ void set(fc_dtype type, void *p, int64_t i, double value) {
     }
 }
 
+static uint64_t state;
+
+void random_restart(void) { state = 88172645463325252u; }
+
 double random_value(void) {
-    static uint64_t state = 88172645463325252u;
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;

@@ -48,6 +48,7 @@ double epsilon(fc_dtype type);
 size_t item_size(fc_dtype type);
 double get(fc_dtype type, const void *p, int64_t i);
 void set(fc_dtype type, void *p, int64_t i, double value);
+void random_restart(void); /* numbers of one group of tests do not depend on what ran before */
 double random_value(void);
 
 /* Counts a check; prints the first failures with the context set by `doing`. */

@@ -40,6 +40,7 @@ int main(int count, char **names) {
         bool wanted = count == 1;
         for (int i = 1; i < count; ++i) wanted |= strcmp(names[i], GROUPS[g].name) == 0;
         if (!wanted) continue;
+        random_restart();
         GROUPS[g].run();
         fc_set_isa(best);
     }

@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 PARTS = 2  # processes that share the table of convolutions
 EMULATED = 48  # every 48th row of it under an emulator, which is some twenty times slower
 GROUPS = (
-    "arguments", "lanes", "winograd", "pool", "batch_norm", "ops", "scale_shift", "lines", "integers", "quantized",
-    "threads",
+    "arguments", "lanes", "winograd", "pool", "batch_norm", "ops", "scale_shift", "local_response", "lines",
+    "integers", "quantized", "threads",
 )  # fmt: skip
 NEON_GROUPS = [group for group in GROUPS if group != "batch_norm"]  # scale_shift has its kernels
 

@@ -76,7 +76,8 @@ void test_local_response(void) {
         for (fc_dtype type = FC_FLOAT32; type <= FC_FLOAT64; ++type)
             for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; ++i)
                 for (int64_t size = 1; size <= 30; size = size < 5 ? size + 1 : size * 6)
-                    run((fc_response_desc){sizeof(fc_response_desc), type, SIZES[i][0], SIZES[i][1], SIZES[i][2], size,
-                                           0.3, size == 4 ? 0.6 : 0.75, 1.5});
+                    if (size == 5 || SIZES[i][0] * SIZES[i][1] * SIZES[i][2] < 1000)
+                        run((fc_response_desc){sizeof(fc_response_desc), type, SIZES[i][0], SIZES[i][1], SIZES[i][2],
+                                               size, 0.3, size == 4 ? 0.6 : 0.75, 1.5});
     }
 }
