@@ -74,6 +74,46 @@ def test_against_loops(isa, name):
                 np.testing.assert_array_equal(y, expected)
 
 
+#: largest weight of either sign, channels; sums grow to the ends of what tiles of 4x4 and of 2x2 hold, and beyond int32
+TILES = {
+    "tiles of 4x4": (127, 64),
+    "tiles of 2x2": (255, 64),
+    "ends of 4x4": (227, 64),
+    "direct, sums wrap": (255, 3700),
+}
+
+
+def exact_3x3(x, weight, padding):
+    """The sums of 3x3 kernels, exact in float64, as int32."""
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    sums = np.tensordot(windows, weight.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
+    return np.moveaxis(sums, -1, 1).astype(np.int64).astype(np.int32)
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_winograd_tiles_are_exact(isa, name):
+    most, channels = TILES[name]
+    rng = np.random.default_rng(most)
+    size, filters = ((9, 14), 34) if channels < 100 else ((4, 4), 8)
+    # a zero point at an end of the weights makes them as large as they can be
+    zero = min(127, most - 128)
+    weight = (rng.integers(0, 2, (filters, channels, 3, 3)) * 2 - 1) * min(most, 128 + zero)
+    weight[::3] = -most
+    weight = np.clip(weight + zero, -128, 127).astype(np.int8)
+    for x_kind, x_zero in ((np.uint8, 255), (np.int8, -128), (np.uint8, 128)):
+        x = integers(rng, x_kind, (2, channels, *size))
+        x[0, :, ::2] = np.iinfo(x_kind).min if x_zero > 0 else np.iinfo(x_kind).max
+        options = {"padding": ((1, 2), (1, 1)), "x_zero_point": x_zero, "weight_zero_point": zero}
+        expected = exact_3x3(x.astype(int) - x_zero, weight.astype(int) - zero, options["padding"])
+        prepared = fastconv.prepare_conv_integer(x.shape, weight, x_dtype=x_kind, **options)
+        for threads in (1, 2, 3):
+            np.testing.assert_array_equal(prepared(x, num_threads=threads), expected)
+        last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        y = fastconv.conv_integer(last, weight, layout="NHWC", **options)
+        np.testing.assert_array_equal(y, np.moveaxis(expected, 1, -1))
+
+
 @pytest.mark.parametrize("out", [False, True])
 def test_layouts_and_views(out):
     rng = np.random.default_rng(0)
