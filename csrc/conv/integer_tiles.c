@@ -1,7 +1,8 @@
-/* integer_tiles.c: Winograd tiles of small integers: 3x3 kernels of stride 1, with 2.25 or 4 times fewer products.
+/* integer_tiles.c: Winograd tiles of small integers: 3x3 kernels, with 2.25 or 4 times fewer products, of stride 2
+ * with 1.8 times fewer.
  *
- * Sums stay exact modulo 2^32. The transforms are whole numbers (microkernels/integer_winograd.h): the sums of a tile are 4
- * or 576 = 64 * 9 times the true ones, and what comes out is right if 4 or 64 times each true sum fits an int32. That
+ * Sums stay exact modulo 2^32. The transforms are whole numbers (microkernels/integer_winograd.h): the sums of a tile are 4,
+ * 64 * 9 or 4 * 9 times the true ones, and what comes out is right if 4 or 64 times each true sum fits an int32. That
  * follows from the largest sum of |w| of a filter, which the description carries; where it does not, or where points would
  * not fit an int16, sums stay direct. */
 #include "conv/integers.h"
@@ -11,8 +12,17 @@ const fc_integer_tile fc_integer_direct = {.outputs = 1, .points = 1};
 
 /* Rows of G times what makes them whole, but for factors that the transform of the sums has: 4 of ones, -4 of the others. */
 const fc_integer_tile fc_integer_tiles[FC_INTEGER_WINOGRADS] = {
-    [FC_INTEGER_2X2] = {2, 4, 2, 4, 9, {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}}},
-    [FC_INTEGER_4X4] = {4, 6, 6, 100, 144, {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 12}}},
+    [FC_INTEGER_2X2] = {2, 4, 1, 2, 4, 9, {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}}},
+    [FC_INTEGER_4X4] =
+        {4, 6, 1, 6, 100, 144, {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 12}}},
+    [FC_INTEGER_4X4_STRIDED] =
+        {4,
+         9,
+         2,
+         2,
+         36,
+         36,
+         {{3, 0, 0}, {-3, 0, -3}, {-1, 0, 1}, {1, 0, 2}, {0, 0, 6}, {0, 6, 0}, {0, 6, 0}, {0, 6, 0}, {0, 6, 0}}},
 };
 
 int fc_integer_takes(const fc_integer_plan *plan, const fc_integer_tile *tile) {
@@ -21,7 +31,7 @@ int fc_integer_takes(const fc_integer_plan *plan, const fc_integer_tile *tile) {
         d->weight_sum < d->weight_most)
         return 0;
     for (int a = 1; a < FC_SPATIAL; ++a)
-        if (d->kernel[a] != 3 || d->stride[a] != 1 || d->dilation[a] != 1) return 0;
+        if (d->kernel[a] != 3 || d->stride[a] != tile->stride || d->dilation[a] != 1) return 0;
     const int64_t low = d->input_type == FC_INT8 ? -128 : 0, most = fc_max(d->x_zero - low, low + 255 - d->x_zero);
     int64_t sum;
     return most * tile->data_growth <= INT16_MAX && d->weight_most <= INT16_MAX / tile->weight_growth &&
@@ -58,10 +68,10 @@ void fc_integer_pack_points(const fc_integer_plan *plan, const int16_t *w, int64
 void fc_integer_make_points(const fc_integer_plan *plan, const fc_integer_block *b, int64_t from) {
     const int outputs = plan->tile->outputs;
     const int64_t rows = fc_ceil_div(b->rows, outputs), columns = fc_ceil_div(b->columns, outputs);
-    const int64_t row = plan->axis[2].run * plan->ld, channels = fc_min(plan->ld, plan->v_ld - from);
+    const int64_t row = plan->pitch, channels = fc_min(plan->ld, plan->v_ld - from);
     for (int64_t r = 0; r < rows; ++r)
         plan->winograd->data(b->v + r * columns * plan->v_ld + from, plan->v_point, plan->v_ld,
-                             b->tile + r * outputs * row, row, plan->ld, channels, columns);
+                             b->tile + r * outputs * plan->tile->stride * row, row, plan->ld, channels, columns);
 }
 
 void fc_integer_sum_points(const fc_integer_job *j, const fc_integer_block *b, const fc_integer_filters *f) {

@@ -99,12 +99,15 @@ static int64_t held_elements(void) { return fc_l2_bytes() / 4; }
 
 static int64_t extent(fc_integer_axis axis) { return fc_capped_product(axis.runs, axis.run); }
 
+/* A run of odd channels ends in half a pair. */
+static int64_t pitch_of(const fc_integer_plan *plan, int64_t columns) {
+    return fc_capped_product(extent(lay_axis(&plan->d, 2, columns)), plan->ld) + (plan->run > 1);
+}
+
 /* int16 of the tile of a block of outputs; of Winograd tiles a share of the channels at a time. */
 static int64_t tile_size(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
-    const fc_integer_desc *d = &plan->d;
-    int64_t size = fc_capped_product(extent(lay_axis(d, 0, 1)), extent(lay_axis(d, 1, rows)));
-    size = fc_capped_product(size, extent(lay_axis(d, 2, columns)));
-    return fc_capped_product(size, plan->ld);
+    const int64_t all = fc_capped_product(extent(lay_axis(&plan->d, 0, 1)), extent(lay_axis(&plan->d, 1, rows)));
+    return fc_capped_product(all, pitch_of(plan, columns));
 }
 
 /* Tiles of a block of outputs. */
@@ -228,12 +231,14 @@ static fc_status lay_taps(fc_integer_plan *plan) {
     for (int a = 0; a < FC_SPATIAL; ++a) step[a] = plan->axis[a].runs > 1 ? plan->axis[a].run : d->dilation[a];
     plan->off = malloc(sizeof *plan->off * (size_t)(plan->taps + 1));
     if (!plan->off) return FC_NO_MEMORY;
-    for (int64_t t = 0; t < plan->taps; ++t) {
-        const int64_t i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1], k = t % d->kernel[2];
+    const int64_t taps = plan->taps / plan->run;
+    for (int64_t n = 0; n < taps; ++n) {
+        const int64_t t = n * plan->run, i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1],
+                      k = t % d->kernel[2];
         const int64_t row = i * step[0] * extent(plan->axis[1]) + j * step[1];
-        plan->off[t] = (int32_t)((row * extent(plan->axis[2]) + k * step[2]) * plan->ld);
+        plan->off[n] = (int32_t)(row * plan->pitch + k * step[2] * plan->ld);
     }
-    plan->off[plan->taps] = plan->off[plan->taps - 1];
+    plan->off[taps] = plan->off[taps - 1];
     return FC_OK;
 }
 
@@ -248,6 +253,7 @@ static void lay_scratch(fc_integer_plan *plan) {
     const int64_t outputs[FC_SPATIAL] = {1, rows, columns}, tiles = tiles_of(plan, rows, columns);
     for (int a = 0; a < FC_SPATIAL; ++a) plan->axis[a] = lay_axis(&plan->d, a, outputs[a]);
     const int64_t tile_rows = extent(plan->axis[0]) * extent(plan->axis[1]);
+    plan->pitch = pitch_of(plan, columns);
     const size_t tile = fc_align_up((size_t)tile_size(plan, rows, columns) * sizeof(int16_t));
     const int64_t panel = plan->winograd ? side * columns : FC_INTEGER_PANEL + FC_INTEGER_MOST_PIXELS;
     plan->v_point = apart(tiles * plan->v_ld, sizeof(int16_t));
@@ -275,7 +281,6 @@ static void size_filters(fc_integer_plan *plan) {
     plan->depthwise = d->groups > 1 && d->ic == d->groups && d->oc == d->groups;
     plan->groups = plan->depthwise ? 1 : d->groups;
     plan->ic = d->ic / plan->groups, plan->oc = d->oc / plan->groups;
-    plan->pairs = fc_ceil_div(plan->ic, 2);
     plan->vectors = fc_ceil_div(plan->oc, plan->depthwise ? 2 * lanes : lanes) * (plan->depthwise ? 2 : 1);
     plan->blocks = fc_ceil_div(plan->vectors, FC_INTEGER_VECTORS);
 }
@@ -284,11 +289,17 @@ static void size_filters(fc_integer_plan *plan) {
 static int size_tile(fc_integer_plan *plan) {
     const fc_integer_desc *d = &plan->d;
     const int64_t lanes = plan->f32->lanes, slots = plan->groups * plan->vectors * lanes;
-    plan->ld = plan->depthwise ? plan->vectors * lanes : 2 * plan->pairs * plan->groups;
+    /* where the last pair of odd channels is written last */
+    const int fits = plan->ic % 2 == 0 || plan->ic < 2 * lanes,
+              together = d->dilation[2] == 1 && d->stride[2] <= d->kernel[2];
+    const int folds = fits && together && !plan->winograd && plan->groups == 1 && !plan->depthwise;
+    plan->run = folds ? d->kernel[2] : 1;
+    plan->pairs = fc_ceil_div(plan->run * plan->ic, 2);
+    plan->ld = plan->depthwise ? plan->vectors * lanes : plan->run > 1 ? plan->ic : 2 * plan->pairs * plan->groups;
     plan->v_ld = fc_ceil_div(plan->ld, 2 * lanes) * 2 * lanes;
     if (plan->winograd) plan->ld = fc_min(plan->v_ld, SHARE);
-    plan->depth =
-        plan->depthwise ? fc_ceil_div(plan->taps, 2) : (plan->winograd ? points_of(plan) : plan->taps) * plan->pairs;
+    plan->depth = plan->depthwise ? fc_ceil_div(plan->taps, 2)
+                                  : (plan->winograd ? points_of(plan) : plan->taps / plan->run) * plan->pairs;
     const double tiles =
         (double)d->n * (double)d->out[0] * (double)whole_tiles(plan, d->out[1]) * (double)whole_tiles(plan, d->out[2]);
     const double steps = tiles * (double)plan->depth * (double)(plan->groups * plan->vectors);
@@ -362,10 +373,10 @@ static void pack_block(const fc_integer_plan *plan, const int16_t *w, int64_t fi
     for (int64_t k = 0; k < plan->depth; ++k)
         for (int64_t l = 0; l < width; ++l)
             for (int64_t half = 0; half < 2; ++half) {
-                const int64_t tap = plan->depthwise ? 2 * k + half : k / plan->pairs;
-                const int64_t channel = plan->depthwise ? 0 : k % plan->pairs * 2 + half;
-                const int there = first + l < plan->oc && channel < ic && tap < taps;
-                *to++ = there ? w[((first + l) * ic + channel) * taps + tap] : 0;
+                const int64_t at = plan->depthwise ? 0 : k % plan->pairs * 2 + half; /* in a run of taps */
+                const int64_t tap = plan->depthwise ? 2 * k + half : k / plan->pairs * plan->run + at / ic;
+                const int there = first + l < plan->oc && at < plan->run * ic && tap < taps;
+                *to++ = there ? w[((first + l) * ic + at % ic) * taps + tap] : 0;
             }
 }
 

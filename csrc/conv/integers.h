@@ -18,7 +18,8 @@ typedef struct fc_integer_axis {
 
 /* How a tile of outputs is summed: direct, or a Winograd tile. */
 typedef struct fc_integer_tile {
-    int outputs, points;            /* along a side; direct: 1 and 1 */
+    int outputs, points; /* along a side; direct: 1 and 1 */
+    int stride;
     int shift;                      /* sums are a multiple of 2^shift times the true ones */
     int data_growth, weight_growth; /* how many times larger a point may be than the data, or the weights */
     int16_t g[FC_INTEGER_MOST_POINTS][3];
@@ -29,17 +30,18 @@ struct fc_integer_plan {
     fc_integer_desc d;
     const fc_kernels *f32, *f64;
     const fc_integer_tile *tile;
-    const fc_integer_winograd *winograd;     /* its kernels; NULL: direct */
-    int depthwise;                           /* one channel and one filter per group: every lane has its own channel */
-    int64_t groups;                          /* 1 if depthwise */
-    int64_t ic, oc;                          /* of such a group */
-    int64_t pairs;                           /* of channels of a group, in the tile */
-    int64_t ld, v_ld;                        /* int16 of a pixel of the tile, and of a tile in a Winograd point */
-    int64_t taps;                            /* of the kernel */
-    int64_t depth;                           /* steps of a sum, or of all points of a Winograd tile */
-    int64_t vectors;                         /* of filters of a group */
-    int64_t blocks;                          /* of one or two such vectors in a group */
-    int64_t rows, columns, parts;            /* outputs of a task; parts that share out the blocks */
+    const fc_integer_winograd *winograd; /* its kernels; NULL: direct */
+    int depthwise;                       /* one channel and one filter per group: every lane has its own channel */
+    int64_t groups;                      /* 1 if depthwise */
+    int64_t ic, oc;                      /* of such a group */
+    int64_t pairs;                       /* of channels of a group, or of such a run of taps, in the tile */
+    int64_t pitch;                       /* int16 of a row of the tile */
+    int64_t ld, v_ld;                    /* int16 of a pixel of the tile, and of a tile in a Winograd point */
+    int64_t taps, run;            /* of the kernel; of a row of it, side by side in the tile: as if more channels */
+    int64_t depth;                /* steps of a sum, or of all points of a Winograd tile */
+    int64_t vectors;              /* of filters of a group */
+    int64_t blocks;               /* of one or two such vectors in a group */
+    int64_t rows, columns, parts; /* outputs of a task; parts that share out the blocks */
     int64_t row_tasks, column_tasks, tasks;  /* row_tasks: of one output depth */
     fc_integer_axis axis[FC_SPATIAL];        /* of the tile */
     int64_t cycles;                          /* predicted of the products, on one core */

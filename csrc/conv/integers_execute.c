@@ -42,7 +42,8 @@ static int64_t position(const fc_integer_plan *plan, int axis, int64_t index) {
     return index / a->run * plan->d.dilation[axis] + index % a->run * a->step;
 }
 
-/* A row of the tile from the row of x at `from`, NULL outside of it: run by run, what is inside, and zeros beside that. */
+/* A row of the tile from the row of x at `from`, NULL outside of it: run by run, what is inside, and zeros beside that: after
+ * it, for half a pair more than the channels may be written. */
 static void fill_row(const fc_integer_job *j, const fc_integer_block *b, const channels *c, int first, int16_t *to,
                      const uint8_t *from) {
     const fc_integer_plan *plan = j->plan;
@@ -53,13 +54,11 @@ static void fill_row(const fc_integer_job *j, const fc_integer_block *b, const c
         const int64_t left = column < 0 ? fc_min(a->run, fc_ceil_div(-column, a->step)) : 0;
         const int64_t end = from && column < d->in[2] ? fc_min(a->run, fc_ceil_div(d->in[2] - column, a->step)) : 0;
         const int64_t count = fc_max(0, end - left);
-        if (first) {
-            clear(j, to, count ? left : a->run);
-            if (count) clear(j, to + end * plan->ld, a->run - end);
-        }
+        if (first) clear(j, to, count ? left : a->run);
         if (!count) continue;
         const int64_t at = column + left * a->step, pixel = count > 1 ? d->x_stride[AXIS_W] * a->step : 0;
         fill_run(j, c, to + left * plan->ld, from + at * d->x_stride[AXIS_W], pixel, count);
+        if (first) clear(j, to + end * plan->ld, a->run - end);
     }
 }
 
@@ -69,13 +68,12 @@ static void fill(const fc_integer_job *j, const fc_integer_block *b, const chann
     const fc_integer_plan *plan = j->plan;
     const fc_integer_desc *d = &plan->d;
     const int64_t rows = plan->axis[1].runs * plan->axis[1].run;
-    const int64_t pixels = plan->axis[2].runs * plan->axis[2].run;
     for (int64_t i = from; i < end; ++i) {
         const int64_t z = b->depth * d->stride[0] - d->pad[0] + position(plan, 0, i / rows);
         const int64_t row = b->row * d->stride[1] - d->pad[1] + position(plan, 1, i % rows);
         const int inside = z >= 0 && z < d->in[0] && row >= 0 && row < d->in[1];
         const int64_t at = inside ? b->image * d->x_stride[0] + z * d->x_stride[2] + row * d->x_stride[3] : 0;
-        fill_row(j, b, c, first, b->tile + i * pixels * plan->ld, inside ? j->x + at : NULL);
+        fill_row(j, b, c, first, b->tile + i * plan->pitch, inside ? j->x + at : NULL);
     }
 }
 
@@ -137,11 +135,11 @@ static int64_t list_outputs(const fc_integer_plan *plan, const fc_integer_block 
     const int64_t side = plan->tile->outputs, rows = fc_ceil_div(b->rows, side),
                   columns = fc_ceil_div(b->columns, side);
     const int64_t ld = plan->winograd ? plan->v_ld : plan->ld;
-    const int64_t down = plan->winograd ? columns : plan->d.stride[1] / row->step * column->runs * column->run;
-    const int64_t right = plan->winograd ? 1 : plan->d.stride[2] / column->step;
+    const int64_t down = plan->winograd ? columns * ld : plan->d.stride[1] / row->step * plan->pitch;
+    const int64_t right = plan->winograd ? ld : plan->d.stride[2] / column->step * ld;
     int64_t count = 0;
     for (int64_t r = 0; r < rows; ++r)
-        for (int64_t c = 0; c < columns; ++c) b->at[count++] = (int32_t)((r * down + c * right) * ld);
+        for (int64_t c = 0; c < columns; ++c) b->at[count++] = (int32_t)(r * down + c * right);
     for (int i = 0; i < FC_INTEGER_MOST_PIXELS; ++i) b->at[count + i] = b->at[count - 1];
     return count;
 }
@@ -200,7 +198,8 @@ static void sum_outputs(const fc_integer_job *j, const fc_integer_block *b, cons
                 kernels->depthwise(plan->depth, f->data, plan->off, b->at + first + q, f->w, f->bias,
                                    b->panel + q * f->ld);
         } else {
-            fc_integer_sum(plan, f, plan->taps, plan->off, f->data, b->at + first, count, f->w, f->bias, b->panel);
+            fc_integer_sum(plan, f, plan->taps / plan->run, plan->off, f->data, b->at + first, count, f->w, f->bias,
+                           b->panel);
         }
         fc_integer_leave(j, b, f, first, count);
     }

@@ -8,10 +8,10 @@ enum { FC_INTEGER_VECTORS = 2 };      /* of a block of filters, at most */
 enum { FC_INTEGER_SIZES = 3 };        /* of register tiles */
 enum { FC_INTEGER_MOST_PIXELS = 12 }; /* of one */
 enum { FC_INTEGER_LANES = 16 };       /* of a vector, at most */
-enum { FC_INTEGER_MOST_POINTS = 6 };  /* of a Winograd tile along a side */
+enum { FC_INTEGER_MOST_POINTS = 9 };  /* of a Winograd tile along a side */
 
-/* Winograd tiles: outputs of one along each side. */
-enum { FC_INTEGER_2X2, FC_INTEGER_4X4, FC_INTEGER_WINOGRADS };
+/* Winograd tiles: outputs of one along each side, for 3x3 kernels of stride 1 and of stride 2. */
+enum { FC_INTEGER_2X2, FC_INTEGER_4X4, FC_INTEGER_4X4_STRIDED, FC_INTEGER_WINOGRADS };
 
 /* Bytes of the input and what they stand for: (byte ^ flip) - zero, where flip 128 makes int8 of uint8 with a zero moved by
  * as much. */
@@ -33,7 +33,7 @@ typedef void (*fc_integer_sums_fn)(int64_t taps, int64_t pairs, const int16_t *s
 /* Tiles of `points` points along each side, which are the sums of `outputs` outputs. */
 typedef struct fc_integer_winograd {
     /* v[(i*points + j)*point_step + t*v_ld + c] = point (i, j) of tile t of channel c, of src[y*row_step + x*ld + c] from
-     * x = t*outputs on,  t < tiles, c < channels rounded up to whole vectors of int16 */
+     * x = t*outputs*stride on,  t < tiles, c < channels rounded up to whole vectors of int16 */
     void (*data)(int16_t *v, int64_t point_step, int64_t v_ld, const int16_t *src, int64_t row_step, int64_t ld,
                  int64_t channels, int64_t tiles);
     /* dst[(y*columns + x)*ld + l] = bias[l] + the outputs of the tiles m[(i*points + j)*point_step + t*ld + l] side by side,
