@@ -54,14 +54,13 @@ static const shape SHAPES[] = {
     {1, 6, 7, 1, {1, 6, 20}, {1, 2, 4}, {1, 1, 4}, {1, 3, 1}, {0, 1, 0}, {0, 1, 5}},
     {1, 9, 7, 1, {1, 5, 9}, {1, 1, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 1}, {0, 0, 1}},
 };
-/* The largest sums and points that tiles of 4x4 take, one more of either, and the same of the sums of 2x2. */
+/* The largest sums and points that tiles of 4x4 take, one more of either, and the largest sums of 2x2. */
 static const shape EDGES[] = {
     {1, 115, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 4},
     {1, 116, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 2},
     {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 227, 4},
     {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 228, 2},
-    {1, 917, 8, 1, {1, 8, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255, 2},
-    {1, 918, 8, 1, {1, 8, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255, 1},
+    {1, 917, 8, 1, {1, 4, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255},
 };
 /* clang-format on */
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], EDGE_COUNT = sizeof EDGES / sizeof EDGES[0] };
@@ -259,6 +258,42 @@ static void plans_of_any_size(void) {
     plans("of many channels and long rows", d);
 }
 
+/* Tiles follow from the bounds of the weights: up to which they are exact, and one more. */
+static void tiles_of_weights(void) {
+    static const struct {
+        int32_t most;
+        int64_t sum;
+        int stride, tile;
+    } CASES[] = {{127, INT32_MAX / 64 / 255, 1, 4},
+                 {127, INT32_MAX / 64 / 255 + 1, 1, 2},
+                 {227, 100000, 1, 4},
+                 {228, 100000, 1, 2},
+                 {255, INT32_MAX / 4 / 255, 1, 2},
+                 {255, INT32_MAX / 4 / 255 + 1, 1, 1},
+                 {3640, 100000, 1, 2},
+                 {3641, 100000, 1, 1},
+                 {255, INT32_MAX / 4 / 255, 2, 4},
+                 {255, INT32_MAX / 4 / 255 + 1, 2, 1},
+                 {910, 100000, 2, 4},
+                 {911, 100000, 2, 1},
+                 {0, 0, 1, 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        fc_integer_desc d = {sizeof d, FC_UINT8, FC_INT32, 1, 64, 64, 1, {1, 56, 56}, {1, 56, 56}, {1, 3, 3}};
+        for (int a = 0; a < FC_SPATIAL; ++a) {
+            d.stride[a] = d.dilation[a] = 1;
+            if (a > 0) d.in[a] *= CASES[i].stride, d.stride[a] = CASES[i].stride, d.pad[a] = 1;
+        }
+        for (int a = 0; a < FC_AXES; ++a) d.x_stride[a] = d.y_stride[a] = 1;
+        d.x_zero = 255, d.prepared = 1, d.weight_most = CASES[i].most, d.weight_sum = CASES[i].sum;
+        doing("integers %s, weights up to %d, sums to %ld, stride %d", fc_isa_name(fc_isa()), CASES[i].most,
+              (long)CASES[i].sum, CASES[i].stride);
+        fc_integer_plan *plan;
+        const int status = fc_integer_plan_create(&d, &plan);
+        check(status == FC_OK && fc_integer_plan_tile(plan) == CASES[i].tile, "tiles");
+        fc_integer_plan_destroy(plan);
+    }
+}
+
 /* No number times zero is a number: it becomes a bound. */
 static void run_without_numbers(fc_dtype to) {
     enum { FILTERS = 21, PIXELS = 7 };
@@ -311,6 +346,7 @@ void test_integers(void) {
         for (int e = 0; e < EDGE_COUNT; ++e)
             for (int i = 0; i < 2; ++i)
                 run(&EDGES[e], i ? FC_INT8 : FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
+        tiles_of_weights();
         run_without_numbers(FC_UINT8);
         run_without_numbers(FC_INT8);
     }
