@@ -186,11 +186,18 @@ typedef struct fc_integer_desc {
     int64_t stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL]; /* pad: before the first element */
     int64_t x_stride[FC_AXES], y_stride[FC_AXES];
     int32_t x_zero, y_zero; /* values of their types; y_zero is 0 with FC_INT32 */
+    int32_t prepared;       /* packing is not part of the call */
+    int32_t weight_most;    /* no |w| is larger, and no sum of |w| of a filter than weight_sum; 0 and 0: not known */
+    int64_t weight_sum;
 } fc_integer_desc;
+
+/* Fills in the bounds of the weights. */
+fc_status fc_integer_bound(fc_integer_desc *desc, const int16_t *w);
 
 typedef struct fc_integer_plan fc_integer_plan;
 fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **plan);
 void fc_integer_plan_destroy(fc_integer_plan *plan);         /* NULL is allowed */
+int fc_integer_plan_tile(const fc_integer_plan *plan);       /* outputs of a Winograd tile along a side, 1: direct */
 int64_t fc_integer_plan_packed(const fc_integer_plan *plan); /* bytes that fc_integer_pack writes */
 int64_t fc_integer_plan_workspace(const fc_integer_plan *plan, int threads);
 /* bias may be NULL: 0. factor is read where y is not FC_INT32. packed: aligned to 64. */

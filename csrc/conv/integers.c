@@ -5,13 +5,16 @@
  * lane of 32 bits; there padding is 0. Then register tiles of pixels by filters (microkernels/integers.h) run over the
  * tile, and panels of finished sums are rounded and leave in the layout of y. Tiles lie in L2; the smaller the blocks, the
  * more of the input is copied twice, so a short search weighs that against tasks enough for the threads. Gaps between strides
- * and dilated taps, which no output reads, are left out where that is less to copy (fc_integer_axis).
+ * and dilated taps, which no output reads, are left out where that is less to copy (fc_integer_axis). Where several tasks
+ * read the same tile, it is made once, by tasks of their own that come first.
+ *
+ * Winograd tiles (integer_tiles.c) are one more step: the points of all channels are made from tiles of a few of them, and
+ * register tiles run over the points. The way with the fewest predicted cycles wins.
  *
  * Sums are exact, so the result does not depend on any of this. */
 #include "conv/integers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/cpu.h"
 #include "core/memory.h"
@@ -19,14 +22,21 @@
 
 enum {
     TASKS = 16,             /* wanted */
-    TASKS_LEAST = 4,        /* with fewer of them threads have nothing to do */
+    TASKS_LEAST = 8,        /* fewer of them leave threads with nothing to do */
     CYCLES_OF_TASK = 10000, /* at least, where they are cut for threads */
     TILE_MOST = 1 << 23,    /* int16 of a tile, where it is not that of a single output */
     COLUMNS = 256,          /* outputs of a task along its row, at most */
+    SHARE = 32,             /* channels of a share of Winograd points: whole vectors of int16 of every width */
     SLOWER_STRIDED = 4,     /* times, bytes one by one against neighbours */
 };
 static const double cycles_of_fill = 0.6, cycles_of_call = 400; /* of an element of the tile, of a task */
-static const double bytes_of_cycle = 8;                         /* that come from beyond L2 */
+static const double multiply_adds = 1.6;                        /* of a cycle */
+static const double cycles_of_output = 6;                       /* of a vector of sums, to leave */
+static const double cycles_of_tile = 20;                        /* of a register tile, beside its steps */
+static const double cycles_of_point = 3;                        /* of a vector of one: of data, of sums */
+static const double cycles_of_packing = 4;                      /* of a weight of a point */
+static const double cycles_of_region = 5000;                    /* of a parallel one */
+static const double bytes_of_cycle = 16;                        /* that come from beyond L2 */
 
 static int32_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
 
@@ -85,28 +95,58 @@ static fc_integer_axis lay_axis(const fc_integer_desc *d, int a, int64_t outputs
 }
 
 /* int16 of half of L2. */
-static int64_t tile_elements(void) { return fc_l2_bytes() / 4; }
+static int64_t held_elements(void) { return fc_l2_bytes() / 4; }
 
 static int64_t extent(fc_integer_axis axis) { return fc_capped_product(axis.runs, axis.run); }
 
-static int64_t tile_size(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
-    const fc_integer_desc *d = &plan->d;
-    int64_t size = fc_capped_product(extent(lay_axis(d, 0, 1)), extent(lay_axis(d, 1, rows)));
-    size = fc_capped_product(size, extent(lay_axis(d, 2, columns)));
-    return fc_capped_product(size, plan->ld);
+/* A run of odd channels ends in half a pair. */
+static int64_t pitch_of(const fc_integer_plan *plan, int64_t columns) {
+    return fc_capped_product(extent(lay_axis(&plan->d, 2, columns)), plan->ld) + (plan->run > 1);
 }
 
-/* With one group every part copies all channels. */
+/* int16 of the tile of a block of outputs; of Winograd tiles a share of the channels at a time. */
+static int64_t tile_size(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
+    const int64_t all = fc_capped_product(extent(lay_axis(&plan->d, 0, 1)), extent(lay_axis(&plan->d, 1, rows)));
+    return fc_capped_product(all, pitch_of(plan, columns));
+}
+
+/* Tiles of a block of outputs. */
+static int64_t tiles_of(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
+    const int64_t side = plan->tile->outputs;
+    return fc_ceil_div(rows, side) * fc_ceil_div(columns, side);
+}
+
+static int64_t points_of(const fc_integer_plan *plan) { return (int64_t)plan->tile->points * plan->tile->points; }
+
+/* What a task reads again and again: its tile, or the points and the sums of a block of filters too. */
+static int64_t held_size(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
+    const int64_t size = tile_size(plan, rows, columns);
+    if (!plan->winograd) return size;
+    const int64_t sums = 2 * FC_INTEGER_VECTORS * plan->f32->lanes;
+    return fc_capped_product(tiles_of(plan, rows, columns), points_of(plan) * (plan->v_ld + sums)) + size;
+}
+
 static int64_t parts_for(const fc_integer_plan *plan, int64_t tasks, int64_t wanted) {
     return fc_max(1, fc_min(plan->groups * plan->blocks, fc_ceil_div(wanted, tasks)));
 }
 
-/* The most rows whose tile takes no more than half of L2, but at least 1. */
+/* Whether parts read what is staged once for all of them; of several groups each direct one has channels of its own. */
+static int is_shared(const fc_integer_plan *plan, int64_t parts, int64_t blocks, int64_t held) {
+    return parts > 1 && (plan->winograd || (plan->groups == 1 && !plan->depthwise)) &&
+           fc_capped_product(blocks, held) <= TILE_MOST;
+}
+
+/* Outputs in whole tiles. */
+static int64_t whole_tiles(const fc_integer_plan *plan, int64_t outputs) {
+    return fc_ceil_div(outputs, plan->tile->outputs);
+}
+
+/* The most rows of tiles that take no more than half of L2, but at least 1. */
 static int64_t rows_that_fit(const fc_integer_plan *plan, int64_t columns) {
-    int64_t low = 1, high = plan->d.out[1];
+    int64_t low = 1, high = whole_tiles(plan, plan->d.out[1]);
     while (low < high) {
         const int64_t middle = low + (high - low + 1) / 2;
-        if (tile_size(plan, middle, columns) <= tile_elements()) {
+        if (held_size(plan, middle * plan->tile->outputs, columns) <= held_elements()) {
             low = middle;
         } else {
             high = middle - 1;
@@ -115,47 +155,73 @@ static int64_t rows_that_fit(const fc_integer_plan *plan, int64_t columns) {
     return low;
 }
 
-/* Cycles that an image's depth takes beside its products. What lies beyond L2 is fetched again: weights for every block of
- * outputs, a tile for every block of filters. */
-static double overhead(const fc_integer_plan *plan, int64_t blocks, int64_t parts, int64_t size) {
-    const double filters = (double)(plan->groups * plan->blocks), elements = (double)size;
-    const double bytes = 4.0 * (double)plan->depth * (double)(plan->groups * plan->vectors * plan->f32->lanes);
-    const int own = plan->depthwise || plan->groups > 1; /* parts copy their own channels only */
-    double cycles = cycles_of_call * (double)parts + cycles_of_fill * elements * (own ? 1 : (double)parts);
+/* Cycles of the products of a block of outputs with all filters, in register tiles as fc_integer_size cuts them. */
+static double products(const fc_integer_plan *plan, int64_t rows, int64_t columns) {
+    const fc_integer_kernels *kernels = &plan->f32->integer;
+    const double steps = (double)plan->depth * (double)(plan->groups * plan->vectors) / multiply_adds;
+    if (plan->depthwise) return (double)(rows * columns) * steps;
+    const int64_t tiles = tiles_of(plan, rows, columns),
+                  panels = fc_ceil_div(tiles, kernels->pixels[FC_INTEGER_SIZES - 1]);
+    const int64_t low = tiles / panels, wide = tiles % panels;
+    const int64_t pixels = wide * kernels->pixels[fc_integer_size(kernels, low + 1)] +
+                           (panels - wide) * kernels->pixels[fc_integer_size(kernels, low)];
+    return (double)pixels * steps +
+           cycles_of_tile * (double)(panels * points_of(plan)) * (double)(plan->groups * plan->blocks);
+}
+
+/* Cycles that a block of outputs takes beside its products. What lies beyond L2 is fetched again: weights for every block of
+ * outputs, what a task holds for every block of filters. */
+static double overhead(const fc_integer_plan *plan, int64_t blocks, int64_t parts, int64_t rows, int64_t columns) {
+    const double filters = (double)(plan->groups * plan->blocks), vectors = (double)(plan->groups * plan->vectors);
+    const double size = (double)tile_size(plan, rows, columns), held = (double)held_size(plan, rows, columns);
+    const double lanes = (double)plan->f32->lanes, bytes = 4.0 * (double)plan->depth * vectors * lanes;
+    const double fills = size * (plan->winograd ? (double)plan->v_ld / (double)plan->ld : 1);
+    const int shared = is_shared(plan, parts, blocks, held_size(plan, rows, columns));
+    const double copies = shared || (!plan->winograd && (plan->depthwise || plan->groups > 1)) ? 1 : (double)parts;
+    double cycles = cycles_of_call * (double)parts + cycles_of_fill * fills * copies;
+    cycles += cycles_of_output * (double)(rows * columns) * vectors;
+    if (shared) cycles += cycles_of_region;
+    if (plan->winograd) {
+        const double points = cycles_of_point * (double)(tiles_of(plan, rows, columns) * points_of(plan));
+        cycles += points * (copies * (double)plan->v_ld / (2 * lanes) + vectors);
+    }
     if (bytes * 2 > (double)fc_l2_bytes()) cycles += bytes / bytes_of_cycle;
-    if (size > tile_elements()) cycles += 2 * elements * (own ? 1 : filters) / bytes_of_cycle;
-    return (double)blocks * cycles;
+    if (held > (double)held_elements()) cycles += 2 * held * (plan->groups == 1 ? filters : 1) / bytes_of_cycle;
+    return cycles;
 }
 
 /* From the largest blocks of rows down, until there are tasks enough without parts: from there on it only costs more.
- * Narrower blocks are tried while not even one row fits. Returns 0 if offsets in no tile fit 32 bits. */
-static int choose_blocks(fc_integer_plan *plan) {
+ * Narrower blocks are tried while not even one row fits. Returns the cycles of an image's depth, negative if offsets in no tile
+ * fit 32 bits. */
+static double choose_blocks(fc_integer_plan *plan) {
     const fc_integer_desc *d = &plan->d;
+    const int64_t side = plan->tile->outputs, down = whole_tiles(plan, d->out[1]), right = whole_tiles(plan, d->out[2]);
     const int64_t wanted = fc_max(1, fc_min(TASKS, plan->cycles / CYCLES_OF_TASK));
     const int64_t least = fc_min(TASKS_LEAST, wanted), images = d->n * d->out[0];
-    const double products = (double)plan->cycles / (double)images;
     double best = -1;
-    for (int64_t wide = fc_min(COLUMNS, d->out[2]);; wide /= 2) {
-        const int64_t columns = fc_ceil_div(d->out[2], fc_ceil_div(d->out[2], wide));
-        const int64_t column_tasks = fc_ceil_div(d->out[2], columns);
+    for (int64_t wide = fc_min(plan->winograd ? FC_INTEGER_COLUMNS / side : COLUMNS, right);; wide /= 2) {
+        const int64_t columns = fc_ceil_div(right, fc_ceil_div(right, wide)),
+                      column_tasks = fc_ceil_div(right, columns);
+        const int64_t across = fc_min(d->out[2], columns * side);
         int64_t tasks = 0;
-        for (int64_t wish = fc_ceil_div(d->out[1], rows_that_fit(plan, columns)); wish <= d->out[1] && tasks < wanted;
-             ++wish) {
-            const int64_t rows = fc_ceil_div(d->out[1], wish), row_tasks = fc_ceil_div(d->out[1], rows);
-            const int64_t size = tile_size(plan, rows, columns), blocks = row_tasks * column_tasks;
-            tasks = images * blocks;
+        for (int64_t wish = fc_ceil_div(down, rows_that_fit(plan, across)); wish <= down && tasks < wanted; ++wish) {
+            const int64_t rows = fc_ceil_div(down, wish), row_tasks = fc_ceil_div(down, rows);
+            const int64_t size = held_size(plan, rows * side, across);
+            tasks = images * row_tasks * column_tasks;
             const int64_t parts = parts_for(plan, tasks, wanted);
             const double idle = (double)least / (double)fc_min(least, tasks * parts);
-            const double cost = idle * (products + overhead(plan, blocks, parts, size));
+            const double block =
+                products(plan, rows * side, across) + overhead(plan, tasks, parts, rows * side, across);
+            const double cost = idle * block * (double)(row_tasks * column_tasks);
             if (size > (columns > 1 ? TILE_MOST : INT32_MAX) || (best >= 0 && cost >= best)) continue;
             best = cost;
-            plan->rows = rows, plan->row_tasks = row_tasks, plan->parts = parts;
-            plan->columns = columns, plan->column_tasks = column_tasks;
+            plan->rows = rows * side, plan->row_tasks = row_tasks, plan->parts = parts;
+            plan->columns = across, plan->column_tasks = column_tasks;
         }
-        if (columns == 1 || tile_size(plan, 1, columns) <= tile_elements()) break;
+        if (columns == 1 || held_size(plan, side, across) <= held_elements()) break;
     }
-    plan->tasks = d->n * d->out[0] * plan->row_tasks * plan->column_tasks * plan->parts;
-    return best >= 0;
+    plan->tasks = images * plan->row_tasks * plan->column_tasks * plan->parts;
+    return best;
 }
 
 /* Offsets of the taps. Where two of them are a pair, the last may be nothing's, with weights of 0. */
@@ -165,57 +231,125 @@ static fc_status lay_taps(fc_integer_plan *plan) {
     for (int a = 0; a < FC_SPATIAL; ++a) step[a] = plan->axis[a].runs > 1 ? plan->axis[a].run : d->dilation[a];
     plan->off = malloc(sizeof *plan->off * (size_t)(plan->taps + 1));
     if (!plan->off) return FC_NO_MEMORY;
-    for (int64_t t = 0; t < plan->taps; ++t) {
-        const int64_t i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1], k = t % d->kernel[2];
+    const int64_t taps = plan->taps / plan->run;
+    for (int64_t n = 0; n < taps; ++n) {
+        const int64_t t = n * plan->run, i = t / (d->kernel[1] * d->kernel[2]), j = t / d->kernel[2] % d->kernel[1],
+                      k = t % d->kernel[2];
         const int64_t row = i * step[0] * extent(plan->axis[1]) + j * step[1];
-        plan->off[t] = (int32_t)((row * extent(plan->axis[2]) + k * step[2]) * plan->ld);
+        plan->off[n] = (int32_t)(row * plan->pitch + k * step[2] * plan->ld);
     }
-    plan->off[plan->taps] = plan->off[plan->taps - 1];
+    plan->off[taps] = plan->off[taps - 1];
     return FC_OK;
 }
 
-static void lay_tile(fc_integer_plan *plan) {
-    const int64_t outputs[FC_SPATIAL] = {1, plan->rows, plan->columns}, block = plan->rows * plan->columns;
+/* Points an odd number of cache lines apart. */
+static int64_t apart(int64_t elements, int64_t size) {
+    return ((int64_t)fc_align_up((size_t)(elements * size)) / FC_ALIGN | 1) * FC_ALIGN / size;
+}
+
+static void lay_scratch(fc_integer_plan *plan) {
+    const int64_t side = plan->tile->outputs, width = FC_INTEGER_VECTORS * plan->f32->lanes;
+    const int64_t rows = fc_ceil_div(plan->rows, side) * side, columns = fc_ceil_div(plan->columns, side) * side;
+    const int64_t outputs[FC_SPATIAL] = {1, rows, columns}, tiles = tiles_of(plan, rows, columns);
     for (int a = 0; a < FC_SPATIAL; ++a) plan->axis[a] = lay_axis(&plan->d, a, outputs[a]);
-    const size_t panel = (size_t)(FC_INTEGER_PANEL * FC_INTEGER_VECTORS * plan->f32->lanes);
-    plan->at_at = fc_align_up((size_t)tile_size(plan, plan->rows, plan->columns) * sizeof(int16_t));
-    plan->panel_at = plan->at_at + fc_align_up((size_t)(block + FC_INTEGER_PANEL) * sizeof(int32_t));
-    plan->worker_bytes = plan->panel_at + fc_align_up(panel * sizeof(int32_t));
+    const int64_t tile_rows = extent(plan->axis[0]) * extent(plan->axis[1]);
+    plan->pitch = pitch_of(plan, columns);
+    const size_t tile = fc_align_up((size_t)tile_size(plan, rows, columns) * sizeof(int16_t));
+    const int64_t panel = plan->winograd ? side * columns : FC_INTEGER_PANEL + FC_INTEGER_MOST_PIXELS;
+    plan->v_point = apart(tiles * plan->v_ld, sizeof(int16_t));
+    plan->m_point = apart((tiles + FC_INTEGER_MOST_PIXELS) * width, sizeof(int32_t));
+    plan->staged_bytes =
+        plan->winograd ? fc_align_up((size_t)(plan->v_point * points_of(plan)) * sizeof(int16_t)) : tile;
+    plan->shares = 1;
+    const int64_t blocks = plan->tasks / plan->parts;
+    if (is_shared(plan, plan->parts, blocks, held_size(plan, plan->rows, plan->columns))) {
+        plan->shared_bytes = (size_t)blocks * plan->staged_bytes;
+        plan->shares = fc_min(tile_rows, fc_ceil_div(TASKS, blocks));
+    }
+    if (plan->winograd) plan->shares = fc_ceil_div(plan->v_ld, plan->ld);
+    plan->staged_at = plan->winograd ? tile : 0;
+    plan->m_at = plan->staged_at + (plan->shared_bytes ? 0 : plan->staged_bytes);
+    plan->at_at = plan->m_at + (plan->winograd ? (size_t)(plan->m_point * points_of(plan)) * sizeof(int32_t) : 0);
+    plan->panel_at = plan->at_at + fc_align_up((size_t)(tiles + FC_INTEGER_MOST_PIXELS) * sizeof(int32_t));
+    plan->worker_bytes = plan->panel_at + fc_align_up((size_t)(panel * width) * sizeof(int32_t));
+}
+
+static void size_filters(fc_integer_plan *plan) {
+    const fc_integer_desc *d = &plan->d;
+    const int64_t lanes = plan->f32->lanes;
+    plan->taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
+    plan->depthwise = d->groups > 1 && d->ic == d->groups && d->oc == d->groups;
+    plan->groups = plan->depthwise ? 1 : d->groups;
+    plan->ic = d->ic / plan->groups, plan->oc = d->oc / plan->groups;
+    plan->vectors = fc_ceil_div(plan->oc, plan->depthwise ? 2 * lanes : lanes) * (plan->depthwise ? 2 : 1);
+    plan->blocks = fc_ceil_div(plan->vectors, FC_INTEGER_VECTORS);
+}
+
+/* Sizes that depend on the tile; 0 if they are beyond 64 bits. */
+static int size_tile(fc_integer_plan *plan) {
+    const fc_integer_desc *d = &plan->d;
+    const int64_t lanes = plan->f32->lanes, slots = plan->groups * plan->vectors * lanes;
+    /* where the last pair of odd channels is written last */
+    const int fits = plan->ic % 2 == 0 || plan->ic < 2 * lanes,
+              together = d->dilation[2] == 1 && d->stride[2] <= d->kernel[2];
+    const int folds = fits && together && !plan->winograd && plan->groups == 1 && !plan->depthwise;
+    plan->run = folds ? d->kernel[2] : 1;
+    plan->pairs = fc_ceil_div(plan->run * plan->ic, 2);
+    plan->ld = plan->depthwise ? plan->vectors * lanes : plan->run > 1 ? plan->ic : 2 * plan->pairs * plan->groups;
+    plan->v_ld = fc_ceil_div(plan->ld, 2 * lanes) * 2 * lanes;
+    if (plan->winograd) plan->ld = fc_min(plan->v_ld, SHARE);
+    plan->depth = plan->depthwise ? fc_ceil_div(plan->taps, 2)
+                                  : (plan->winograd ? points_of(plan) : plan->taps / plan->run) * plan->pairs;
+    const double tiles =
+        (double)d->n * (double)d->out[0] * (double)whole_tiles(plan, d->out[1]) * (double)whole_tiles(plan, d->out[2]);
+    const double steps = tiles * (double)plan->depth * (double)(plan->groups * plan->vectors);
+    plan->cycles = steps < 1e15 ? (int64_t)(steps / multiply_adds) : INT64_MAX / 2;
+    int64_t packed;
+    if (__builtin_mul_overflow(slots, plan->depth * 2 + 4, &packed) || packed > INT64_MAX / 4) return 0;
+    plan->bias_at = fc_align_up((size_t)(slots * plan->depth * 2) * sizeof(int16_t));
+    plan->factor_at = plan->bias_at + fc_align_up((size_t)slots * sizeof(int32_t));
+    plan->packed_bytes = plan->factor_at + fc_align_up((size_t)slots * sizeof(double));
+    return 1;
+}
+
+/* The way to sum that takes the fewest cycles. */
+static fc_status choose_tile(fc_integer_plan *plan) {
+    fc_integer_plan best = *plan;
+    double least = -1;
+    for (int i = -1; i < FC_INTEGER_WINOGRADS; ++i) {
+        fc_integer_plan one = *plan;
+        one.tile = i < 0 ? &fc_integer_direct : &fc_integer_tiles[i];
+        one.winograd = i < 0 ? NULL : &plan->f32->integer.winograd[i];
+        if (i >= 0 && !fc_integer_takes(&one, one.tile)) continue;
+        if (!size_tile(&one)) return FC_OVERFLOW;
+        const double images = (double)(one.d.n * one.d.out[0]);
+        double cost = one.d.n > 0 ? choose_blocks(&one) : 0;
+        if (cost < 0) continue;
+        if (!one.d.prepared)
+            cost += cycles_of_packing * (double)(one.depth * 2) * (double)(one.groups * one.vectors * one.f32->lanes) /
+                    images;
+        if (least >= 0 && cost >= least) continue;
+        least = cost;
+        best = one;
+    }
+    if (least < 0) return FC_UNSUPPORTED;
+    *plan = best;
+    return FC_OK;
 }
 
 fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **result) {
     *result = NULL;
-    const fc_status status = check(desc);
+    fc_status status = check(desc);
     if (status != FC_OK) return status;
     fc_integer_plan plan = {.d = *desc};
-    fc_integer_desc *d = &plan.d;
-    drop_unused(d);
-    turn_column(d);
+    drop_unused(&plan.d);
+    turn_column(&plan.d);
     plan.f32 = fc_kernels_for(fc_isa(), FC_FLOAT32), plan.f64 = fc_kernels_for(fc_isa(), FC_FLOAT64);
-    const int64_t lanes = plan.f32->lanes;
-    plan.taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
-    plan.depthwise = d->groups > 1 && d->ic == d->groups && d->oc == d->groups;
-    plan.groups = plan.depthwise ? 1 : d->groups;
-    plan.ic = d->ic / plan.groups, plan.oc = d->oc / plan.groups;
-    plan.pairs = fc_ceil_div(plan.ic, 2);
-    plan.vectors = fc_ceil_div(plan.oc, plan.depthwise ? 2 * lanes : lanes) * (plan.depthwise ? 2 : 1);
-    plan.blocks = fc_ceil_div(plan.vectors, FC_INTEGER_VECTORS);
-    plan.ld = plan.depthwise ? plan.vectors * lanes : 2 * plan.pairs * plan.groups;
-    plan.depth = plan.depthwise ? fc_ceil_div(plan.taps, 2) : plan.taps * plan.pairs;
-    const double outputs = (double)d->n * (double)d->out[0] * (double)d->out[1] * (double)d->out[2];
-    const double steps = outputs * (double)plan.depth * (double)(plan.groups * plan.vectors);
-    plan.cycles = steps < 1e15 ? (int64_t)(steps / 1.8) : INT64_MAX / 2;
-    const int64_t slots = plan.groups * plan.vectors * lanes;
-    int64_t packed;
-    if (__builtin_mul_overflow(slots, plan.depth * 2 + 4, &packed) || packed > INT64_MAX / 4) return FC_OVERFLOW;
-    plan.bias_at = fc_align_up((size_t)(slots * plan.depth * 2) * sizeof(int16_t));
-    plan.factor_at = plan.bias_at + fc_align_up((size_t)slots * sizeof(int32_t));
-    plan.packed_bytes = plan.factor_at + fc_align_up((size_t)slots * sizeof(double));
-    if (d->n > 0) {
-        if (!choose_blocks(&plan)) return FC_UNSUPPORTED;
-        lay_tile(&plan);
-    }
-    if ((d->n > 0 && lay_taps(&plan) != FC_OK) || !(*result = malloc(sizeof plan))) {
+    size_filters(&plan);
+    status = choose_tile(&plan);
+    if (status != FC_OK) return status;
+    if (plan.d.n > 0) lay_scratch(&plan);
+    if ((plan.d.n > 0 && lay_taps(&plan) != FC_OK) || !(*result = malloc(sizeof plan))) {
         free(plan.off);
         return FC_NO_MEMORY;
     }
@@ -229,6 +363,8 @@ void fc_integer_plan_destroy(fc_integer_plan *plan) {
     free(plan);
 }
 
+int fc_integer_plan_tile(const fc_integer_plan *plan) { return plan->tile->outputs; }
+
 int64_t fc_integer_plan_packed(const fc_integer_plan *plan) { return (int64_t)plan->packed_bytes; }
 
 /* A block of filters of a group: their weights as [step][filter][two channels, or taps]. */
@@ -237,11 +373,28 @@ static void pack_block(const fc_integer_plan *plan, const int16_t *w, int64_t fi
     for (int64_t k = 0; k < plan->depth; ++k)
         for (int64_t l = 0; l < width; ++l)
             for (int64_t half = 0; half < 2; ++half) {
-                const int64_t tap = plan->depthwise ? 2 * k + half : k / plan->pairs;
-                const int64_t channel = plan->depthwise ? 0 : k % plan->pairs * 2 + half;
-                const int there = first + l < plan->oc && channel < ic && tap < taps;
-                *to++ = there ? w[((first + l) * ic + channel) * taps + tap] : 0;
+                const int64_t at = plan->depthwise ? 0 : k % plan->pairs * 2 + half; /* in a run of taps */
+                const int64_t tap = plan->depthwise ? 2 * k + half : k / plan->pairs * plan->run + at / ic;
+                const int there = first + l < plan->oc && at < plan->run * ic && tap < taps;
+                *to++ = there ? w[((first + l) * ic + at % ic) * taps + tap] : 0;
             }
+}
+
+fc_status fc_integer_bound(fc_integer_desc *d, const int16_t *w) {
+    const fc_status status = check(d);
+    if (status != FC_OK || !w) return status == FC_OK ? FC_INVALID : status;
+    const int64_t filter = d->ic / d->groups * d->kernel[0] * d->kernel[1] * d->kernel[2];
+    d->weight_most = 0, d->weight_sum = 0;
+    for (int64_t o = 0; o < d->oc; ++o) {
+        int64_t sum = 0;
+        for (int64_t i = 0; i < filter; ++i, ++w) {
+            const int32_t size = *w < 0 ? -*w : *w;
+            if (size > d->weight_most) d->weight_most = size;
+            sum += size;
+        }
+        d->weight_sum = fc_max(d->weight_sum, sum);
+    }
+    return FC_OK;
 }
 
 fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
@@ -255,7 +408,12 @@ fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const i
     for (int64_t g = 0; g < plan->groups; ++g) {
         for (int64_t v = 0; v < plan->vectors; v += FC_INTEGER_VECTORS) {
             const int64_t width = fc_min(FC_INTEGER_VECTORS, plan->vectors - v) * lanes;
-            pack_block(plan, w + g * plan->oc * filter, v * lanes, width, to);
+            const int16_t *from = w + g * plan->oc * filter;
+            if (plan->winograd) {
+                fc_integer_pack_points(plan, from, v * lanes, width, to);
+            } else {
+                pack_block(plan, from, v * lanes, width, to);
+            }
             to += width * plan->depth * 2;
         }
         for (int64_t l = 0; l < slots; ++l) {

@@ -3,25 +3,27 @@
  * A pair of channels is one lane of 32 bits: one multiply-add of pairs does twice the products of one in float32, and the
  * sums are exact (modulo 2^32). The register tile is that of outer_at in outer.h: `pixels` outputs, each with an address of
  * its own in the tile, so that tiles run on from row to row, by one or two vectors of filters. 6x2 with 16 registers (12
- * sums, two vectors of weights, a broadcast and a product), 12x2 with 32. MLAS and XNNPACK block alike. In float64 only
- * what rounds: sums times factors. */
+ * sums, two vectors of weights, a broadcast and a product), 12x2 with 32, and smaller ones for what is left. MLAS and XNNPACK
+ * block alike. In float64 only what rounds: sums times factors. */
 #if !FC_F64
 #include "simd/pairs.h"
 
+#include "microkernels/integer_winograd.h"
+
 #if VREGS == 32
-enum { FC_INTEGER_PR = 12, FC_INTEGER_DEPTHWISE_PR = 8 };
+enum { FC_INTEGER_SMALL = 8, FC_INTEGER_MIDDLE = 10, FC_INTEGER_PR = 12, FC_INTEGER_DEPTHWISE_PR = 8 };
 #else
-enum { FC_INTEGER_PR = 6, FC_INTEGER_DEPTHWISE_PR = 4 };
+enum { FC_INTEGER_SMALL = 4, FC_INTEGER_MIDDLE = 5, FC_INTEGER_PR = 6, FC_INTEGER_DEPTHWISE_PR = 4 };
 #endif
 
-static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, int64_t taps, int64_t pairs,
-                                                                  const int16_t *src, const int32_t *off,
+static inline __attribute__((always_inline)) void fc_integer_tile(const int pr, const int vr, int64_t taps,
+                                                                  int64_t pairs, const int16_t *src, const int32_t *off,
                                                                   const int32_t *at, const int16_t *w,
                                                                   const int32_t *bias, int32_t *c) {
     vbits acc[FC_INTEGER_PR][FC_INTEGER_VECTORS];
     const int16_t *s[FC_INTEGER_PR];
 #pragma GCC unroll 12
-    for (int p = 0; p < FC_INTEGER_PR; ++p) {
+    for (int p = 0; p < pr; ++p) {
         s[p] = src + at[p];
 #pragma GCC unroll 2
         for (int x = 0; x < vr; ++x) acc[p][x] = vbits_load(bias + x * VLANES);
@@ -33,7 +35,7 @@ static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, 
 #pragma GCC unroll 2
             for (int x = 0; x < vr; ++x) v[x] = vpairs_load(w + 2 * x * VLANES);
 #pragma GCC unroll 12
-            for (int p = 0; p < FC_INTEGER_PR; ++p) {
+            for (int p = 0; p < pr; ++p) {
                 const vpairs b = vpairs_all(s[p] + o);
 #pragma GCC unroll 2
                 for (int x = 0; x < vr; ++x) acc[p][x] = vmadd(b, v[x], acc[p][x]);
@@ -41,19 +43,26 @@ static inline __attribute__((always_inline)) void fc_integer_tile(const int vr, 
         }
     }
 #pragma GCC unroll 12
-    for (int p = 0; p < FC_INTEGER_PR; ++p) {
+    for (int p = 0; p < pr; ++p) {
 #pragma GCC unroll 2
         for (int x = 0; x < vr; ++x) vbits_store(c + (p * vr + x) * VLANES, acc[p][x]);
     }
 }
 
-#define FC_INTEGER_SUMS(VR)                                                                                            \
-    static void FC_NAME(fc_integer_sums_##VR)(int64_t taps, int64_t pairs, const int16_t *src, const int32_t *off,     \
-                                              const int32_t *at, const int16_t *w, const int32_t *bias, int32_t *c) {  \
-        fc_integer_tile(VR, taps, pairs, src, off, at, w, bias, c);                                                    \
+#define FC_INTEGER_SUMS(SIZE, PR, VR)                                                                                  \
+    static void FC_NAME(fc_integer_sums_##SIZE##_##VR)(int64_t taps, int64_t pairs, const int16_t *src,                \
+                                                       const int32_t *off, const int32_t *at, const int16_t *w,        \
+                                                       const int32_t *bias, int32_t *c) {                              \
+        fc_integer_tile(PR, VR, taps, pairs, src, off, at, w, bias, c);                                                \
     }
-FC_INTEGER_SUMS(1)
-FC_INTEGER_SUMS(2)
+FC_INTEGER_SUMS(small, FC_INTEGER_SMALL, 1)
+FC_INTEGER_SUMS(small, FC_INTEGER_SMALL, 2)
+FC_INTEGER_SUMS(middle, FC_INTEGER_MIDDLE, 1)
+FC_INTEGER_SUMS(middle, FC_INTEGER_MIDDLE, 2)
+FC_INTEGER_SUMS(large, FC_INTEGER_PR, 1)
+FC_INTEGER_SUMS(large, FC_INTEGER_PR, 2)
+#define FC_INTEGER_SIZES_OF(VR)                                                                                        \
+    { FC_NAME(fc_integer_sums_small_##VR), FC_NAME(fc_integer_sums_middle_##VR), FC_NAME(fc_integer_sums_large_##VR) }
 
 /* Two taps of a channel are a pair. */
 static void FC_NAME(fc_integer_depthwise)(int64_t depth, const int16_t *src, const int32_t *off, const int32_t *at,
@@ -214,11 +223,11 @@ static void FC_NAME(fc_integer_bytes_pixels)(uint8_t *dst, int64_t pixel_stride,
 
 #define FC_INTEGER_TABLE                                                                                               \
     {                                                                                                                  \
-        .pixels = FC_INTEGER_PR, .depthwise_pixels = FC_INTEGER_DEPTHWISE_PR,                                          \
-        .sums = {FC_NAME(fc_integer_sums_1), FC_NAME(fc_integer_sums_2)}, .depthwise = FC_NAME(fc_integer_depthwise),  \
-        .fill_planes = FC_NAME(fc_integer_fill_planes), .fill_pixels = FC_NAME(fc_integer_fill_pixels),                \
-        .bytes_planes = FC_NAME(fc_integer_bytes_planes), .words_planes = FC_NAME(fc_integer_words_planes),            \
-        .bytes_pixels = FC_NAME(fc_integer_bytes_pixels),                                                              \
+        .pixels = {FC_INTEGER_SMALL, FC_INTEGER_MIDDLE, FC_INTEGER_PR}, .depthwise_pixels = FC_INTEGER_DEPTHWISE_PR,   \
+        .sums = {FC_INTEGER_SIZES_OF(1), FC_INTEGER_SIZES_OF(2)}, .winograd = FC_INTEGER_WINOGRAD_TABLE,               \
+        .depthwise = FC_NAME(fc_integer_depthwise), .fill_planes = FC_NAME(fc_integer_fill_planes),                    \
+        .fill_pixels = FC_NAME(fc_integer_fill_pixels), .bytes_planes = FC_NAME(fc_integer_bytes_planes),              \
+        .words_planes = FC_NAME(fc_integer_words_planes), .bytes_pixels = FC_NAME(fc_integer_bytes_pixels),            \
     }
 
 #else

@@ -163,7 +163,8 @@ cdef extern from "fastconv.h" nogil:
         int64_t pad[3]
         int64_t x_stride[5]
         int64_t y_stride[5]
-        int32_t x_zero, y_zero
+        int32_t x_zero, y_zero, prepared
+    fc_status fc_integer_bound(fc_integer_desc *desc, const int16_t *w)
     ctypedef struct fc_integer_plan:
         pass
     fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **plan)

@@ -12,7 +12,7 @@ cdef class IntegerConv:
     cdef readonly int64_t packed_bytes
 
     def __cinit__(self, x_dtype, y_dtype, n, ic, oc, groups, in_, out, kernel, stride, dilation, pad, x_strides,
-                  y_strides, int x_zero, int y_zero, cnp.ndarray weight, cnp.ndarray bias, cnp.ndarray factor):
+                  y_strides, int x_zero, int y_zero, bint prepared, cnp.ndarray weight, cnp.ndarray bias, cnp.ndarray factor):
         """weight is int16, bias int32 or None, factor float64 or None; all are C-contiguous."""
         cdef fc_integer_desc d
         cdef fc_status status
@@ -31,9 +31,11 @@ cdef class IntegerConv:
         fill(d.pad, pad, 3)
         fill(d.x_stride, x_strides, 5)
         fill(d.y_stride, y_strides, 5)
-        d.x_zero, d.y_zero = x_zero, y_zero
+        d.x_zero, d.y_zero, d.prepared = x_zero, y_zero, prepared
         with nogil:
-            status = fc_integer_plan_create(&d, &self.plan)
+            status = fc_integer_bound(&d, <const int16_t *>pw)
+            if status == FC_OK:
+                status = fc_integer_plan_create(&d, &self.plan)
         check(status)
         self.packed_bytes = fc_integer_plan_packed(self.plan)
         self.kept = np.empty(self.packed_bytes + 64, np.uint8)

@@ -9,6 +9,8 @@ typedef struct shape {
     int64_t n, ic, oc, groups;
     int64_t in[FC_SPATIAL], kernel[FC_SPATIAL], stride[FC_SPATIAL], dilation[FC_SPATIAL], pad[FC_SPATIAL],
         end[FC_SPATIAL];
+    int64_t weight; /* the largest |w|; 0: 255 */
+    int tile;       /* outputs along a side, 0: any */
 } shape;
 
 /* clang-format off */
@@ -40,9 +42,28 @@ static const shape SHAPES[] = {
     {2, 6, 6, 3, {3, 31, 1}, {2, 1, 1}, {1, 9, 1}, {1, 1, 1}, {1, 0, 0}, {0, 0, 0}},
     {1, 2600, 1, 1, {1, 2, 260}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
     {0, 2, 2, 1, {1, 4, 4}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}},
+    {1, 48, 40, 1, {1, 11, 14}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 4},
+    {2, 37, 35, 1, {1, 8, 9}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 3}, {0, 2, 0}, 127, 4},
+    {1, 64, 66, 2, {2, 9, 70}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 200, 4},
+    {1, 45, 60, 1, {1, 8, 7}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 0, 2},
+    {2, 64, 40, 2, {1, 7, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 2, 1}, {0, 0, 1}, 0, 2},
+    {1, 43, 70, 1, {1, 15, 31}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    /* taps side by side in the tile: odd channels, and even ones */
+    {2, 3, 9, 1, {1, 12, 15}, {1, 7, 7}, {1, 2, 2}, {1, 1, 1}, {0, 3, 3}, {0, 3, 3}},
+    {1, 1, 18, 1, {2, 7, 30}, {2, 2, 5}, {1, 1, 3}, {1, 2, 1}, {0, 0, 2}, {0, 1, 1}},
+    {1, 6, 7, 1, {1, 6, 20}, {1, 2, 4}, {1, 1, 4}, {1, 3, 1}, {0, 1, 0}, {0, 1, 5}},
+    {1, 9, 7, 1, {1, 5, 9}, {1, 1, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 1}, {0, 0, 1}},
+};
+/* The largest sums and points that tiles of 4x4 take, one more of either, and the largest sums of 2x2. */
+static const shape EDGES[] = {
+    {1, 115, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 4},
+    {1, 116, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 2},
+    {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 227, 4},
+    {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 228, 2},
+    {1, 917, 8, 1, {1, 4, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255},
 };
 /* clang-format on */
-enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0] };
+enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], EDGE_COUNT = sizeof EDGES / sizeof EDGES[0] };
 
 static int64_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
 
@@ -55,6 +76,7 @@ static int64_t number(int64_t low, int64_t high) {
 
 static fc_integer_desc describe(const shape *s, const tensor *x, const tensor *y, int64_t x_zero, int64_t y_zero) {
     fc_integer_desc d = {sizeof d, x->type, y->type, s->n, s->ic, s->oc, s->groups};
+    d.prepared = 1;
     for (int a = 0; a < FC_SPATIAL; ++a) {
         d.in[a] = s->in[a], d.out[a] = y->size[2 + a], d.kernel[a] = s->kernel[a];
         d.stride[a] = s->stride[a], d.dilation[a] = s->dilation[a], d.pad[a] = s->pad[a];
@@ -102,6 +124,10 @@ static void compare(const fc_integer_desc *d, const tensor *x, const int16_t *w,
     }
 }
 
+static int number_of(const shape *s) {
+    return s < EDGES || s >= EDGES + EDGE_COUNT ? (int)(s - SHAPES) : -1 - (int)(s - EDGES);
+}
+
 static void run(const shape *s, fc_dtype from, fc_dtype to, view x_view, view y_view, int extreme) {
     int64_t y_size[FC_AXES] = {s->n, s->oc}, x_size[FC_AXES] = {s->n, s->ic};
     for (int a = 0; a < FC_SPATIAL; ++a) {
@@ -117,19 +143,22 @@ static void run(const shape *s, fc_dtype from, fc_dtype to, view x_view, view y_
     int16_t *w = malloc((size_t)weights * sizeof *w);
     int32_t *bias = malloc((size_t)s->oc * sizeof *bias);
     double *factor = malloc((size_t)s->oc * sizeof *factor);
-    for (int64_t i = 0; i < weights; ++i) w[i] = (int16_t)(extreme ? -255 : number(-255, 255));
+    const int64_t most = s->weight ? s->weight : 255;
+    for (int64_t i = 0; i < weights; ++i) w[i] = (int16_t)(extreme ? -most : number(-most, most));
     for (int64_t o = 0; o < s->oc; ++o) {
         bias[o] = extreme ? INT32_MAX : (int32_t)number(-40, 40) * 100;
         factor[o] = (double)(number(1, 64)) / 4096;
     }
     const int64_t y_zero = to == FC_INT32 ? 0 : number(lowest(to), lowest(to) + 255);
-    const fc_integer_desc d = describe(s, &x, &y, extreme ? low + 255 : number(low, low + 255), y_zero);
-    doing("integers %s, shape %d, types %d -> %d, views %d %d, extreme %d", fc_isa_name(fc_isa()), (int)(s - SHAPES),
-          from, to, x_view, y_view, extreme);
+    fc_integer_desc d = describe(s, &x, &y, extreme ? low + 255 : number(low, low + 255), y_zero);
+    check(fc_integer_bound(&d, w) == FC_OK, "bound");
+    doing("integers %s, shape %d, types %d -> %d, views %d %d, extreme %d", fc_isa_name(fc_isa()), number_of(s), from,
+          to, x_view, y_view, extreme);
     fc_integer_plan *plan;
     fc_status status = fc_integer_plan_create(&d, &plan);
     check(status == FC_OK, "plan: %s", fc_status_message(status));
     if (status == FC_OK) {
+        if (s->tile) check(fc_integer_plan_tile(plan) == s->tile, "tiles of %d", fc_integer_plan_tile(plan));
         void *packed = aligned_alloc(64, (size_t)fc_integer_plan_packed(plan));
         status = fc_integer_pack(plan, w, bias, to == FC_INT32 ? NULL : factor, packed);
         check(status == FC_OK, "pack: %s", fc_status_message(status));
@@ -229,6 +258,42 @@ static void plans_of_any_size(void) {
     plans("of many channels and long rows", d);
 }
 
+/* Tiles follow from the bounds of the weights: up to which they are exact, and one more. */
+static void tiles_of_weights(void) {
+    static const struct {
+        int32_t most;
+        int64_t sum;
+        int stride, tile;
+    } CASES[] = {{127, INT32_MAX / 64 / 255, 1, 4},
+                 {127, INT32_MAX / 64 / 255 + 1, 1, 2},
+                 {227, 100000, 1, 4},
+                 {228, 100000, 1, 2},
+                 {255, INT32_MAX / 4 / 255, 1, 2},
+                 {255, INT32_MAX / 4 / 255 + 1, 1, 1},
+                 {3640, 100000, 1, 2},
+                 {3641, 100000, 1, 1},
+                 {255, INT32_MAX / 4 / 255, 2, 4},
+                 {255, INT32_MAX / 4 / 255 + 1, 2, 1},
+                 {910, 100000, 2, 4},
+                 {911, 100000, 2, 1},
+                 {0, 0, 1, 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        fc_integer_desc d = {sizeof d, FC_UINT8, FC_INT32, 1, 64, 64, 1, {1, 56, 56}, {1, 56, 56}, {1, 3, 3}};
+        for (int a = 0; a < FC_SPATIAL; ++a) {
+            d.stride[a] = d.dilation[a] = 1;
+            if (a > 0) d.in[a] *= CASES[i].stride, d.stride[a] = CASES[i].stride, d.pad[a] = 1;
+        }
+        for (int a = 0; a < FC_AXES; ++a) d.x_stride[a] = d.y_stride[a] = 1;
+        d.x_zero = 255, d.prepared = 1, d.weight_most = CASES[i].most, d.weight_sum = CASES[i].sum;
+        doing("integers %s, weights up to %d, sums to %ld, stride %d", fc_isa_name(fc_isa()), CASES[i].most,
+              (long)CASES[i].sum, CASES[i].stride);
+        fc_integer_plan *plan;
+        const int status = fc_integer_plan_create(&d, &plan);
+        check(status == FC_OK && fc_integer_plan_tile(plan) == CASES[i].tile, "tiles");
+        fc_integer_plan_destroy(plan);
+    }
+}
+
 /* No number times zero is a number: it becomes a bound. */
 static void run_without_numbers(fc_dtype to) {
     enum { FILTERS = 21, PIXELS = 7 };
@@ -278,6 +343,10 @@ void test_integers(void) {
             run(&SHAPES[s], FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
             run(&SHAPES[s], FC_INT8, FC_UINT8, CHANNELS_LAST, CHANNELS_LAST, 1);
         }
+        for (int e = 0; e < EDGE_COUNT; ++e)
+            for (int i = 0; i < 2; ++i)
+                run(&EDGES[e], i ? FC_INT8 : FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
+        tiles_of_weights();
         run_without_numbers(FC_UINT8);
         run_without_numbers(FC_INT8);
     }

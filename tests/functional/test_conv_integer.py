@@ -20,6 +20,7 @@ SHAPES = {
     "odd channels, strides": ((7, 12, 13), (33, 7, 5, 2), {"stride": (2, 3), "padding": ((0, 3), 1)}),
     "1x1, stride 2": ((24, 8, 9), (8, 24, 1, 1), {"stride": 2}),
     "groups of odd channels": ((15, 6, 7), (12, 5, 3, 3), {"groups": 3, "padding": "same"}),
+    "first layer": ((3, 17, 18), (10, 3, 7, 7), {"stride": 2, "padding": 3}),
     "depthwise": ((21, 10, 9), (21, 1, 3, 3), {"groups": 21, "padding": 1, "stride": (1, 2)}),
     "two filters a channel": ((4, 6, 7), (8, 1, 2, 3), {"groups": 4}),
     "three dimensions": ((3, 4, 6, 7), (6, 3, 2, 3, 3), {"padding": "full", "dilation": (1, 1, 2)}),
@@ -72,6 +73,47 @@ def test_against_loops(isa, name):
                 y = prepared(x, num_threads=threads)
                 assert y.dtype == expected.dtype
                 np.testing.assert_array_equal(y, expected)
+
+
+#: largest weight of either sign, channels, stride; sums grow to the ends of what tiles hold, and beyond int32
+TILES = {
+    "tiles of 4x4": (127, 64, 1),
+    "tiles of 2x2": (255, 64, 1),
+    "ends of 4x4": (227, 64, 1),
+    "stride 2": (255, 64, 2),
+    "direct, sums wrap": (255, 3700, 1),
+}
+
+
+def exact_3x3(x, weight, padding, stride):
+    """The sums of 3x3 kernels, exact in float64, as int32."""
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::stride, ::stride]
+    sums = np.tensordot(windows, weight.astype(np.float64), ((1, 4, 5), (1, 2, 3)))
+    return np.moveaxis(sums, -1, 1).astype(np.int64).astype(np.int32)
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_winograd_tiles_are_exact(isa, name):
+    most, channels, stride = TILES[name]
+    rng = np.random.default_rng(most)
+    size, filters = ((9 * stride, 14 * stride), 34) if channels < 100 else ((4, 4), 8)
+    # a zero point at an end of the weights makes them as large as they can be
+    zero = min(127, most - 128)
+    weight = (rng.integers(0, 2, (filters, channels, 3, 3)) * 2 - 1) * min(most, 128 + zero)
+    weight[::3] = -most
+    weight = np.clip(weight + zero, -128, 127).astype(np.int8)
+    for x_kind, x_zero in ((np.uint8, 255), (np.int8, -128), (np.uint8, 128)):
+        x = integers(rng, x_kind, (2, channels, *size))
+        x[0, :, ::2] = np.iinfo(x_kind).min if x_zero > 0 else np.iinfo(x_kind).max
+        options = {"stride": stride, "padding": ((1, 2), (1, 1)), "x_zero_point": x_zero, "weight_zero_point": zero}
+        expected = exact_3x3(x.astype(int) - x_zero, weight.astype(int) - zero, options["padding"], stride)
+        prepared = fastconv.prepare_conv_integer(x.shape, weight, x_dtype=x_kind, **options)
+        for threads in (1, 2, 3):
+            np.testing.assert_array_equal(prepared(x, num_threads=threads), expected)
+        last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        y = fastconv.conv_integer(last, weight, layout="NHWC", **options)
+        np.testing.assert_array_equal(y, np.moveaxis(expected, 1, -1))
 
 
 @pytest.mark.parametrize("out", [False, True])

@@ -71,7 +71,7 @@ class PreparedIntegerConv:
             three(problem.size, 1), three(problem.output, 1), three(problem.kernel, 1), three(roles.stride, 1),
             three(roles.dilation, 1), three((before for before, _ in problem.padding), 0),
             strides(self.x_shape, key.x_strides, 1), strides(self.y_shape, None, y_dtype.itemsize),
-            int(x_zero), int(y_zero), centred, _bias(bias, filters), _factors(scale, filters),
+            int(x_zero), int(y_zero), key.prepared, centred, _bias(bias, filters), _factors(scale, filters),
         )  # fmt: skip
         self.packed_bytes = operation.packed_bytes
         self._run = operation.execute
