@@ -9,7 +9,7 @@ import pytest
 from conftest import ISAS
 
 import fastconv
-from fastconv import _engine
+from fastconv import _engine, reference
 from fastconv.functional.quantized import prepare_lookup, prepare_quantized
 
 BYTES = (np.uint8, np.int8)
@@ -50,6 +50,15 @@ def test_against_numpy(isa, kind):
         assert y.dtype == np.float32
         np.testing.assert_array_equal(y, real(q, 0.03, zero))
         np.testing.assert_array_equal(fastconv.quantize(y, 0.03, zero, kind), q)
+
+
+@pytest.mark.parametrize("kind", BYTES)
+def test_against_loops(kind):
+    x = np.array([[0.5, 1.5, -2.5, np.nan, np.inf, -np.inf], [1e30, -1e30, 3.3, 0, -0.0, 7]], np.float32)
+    for scale, zero in ((1.0, 3), (0.3, -1 if kind is np.int8 else 255), (-2.0, 0)):
+        np.testing.assert_array_equal(fastconv.quantize(x, scale, zero, kind), reference.quantize(x, scale, zero, kind))
+        q = every(kind, (7, 40))
+        np.testing.assert_array_equal(fastconv.dequantize(q, scale, zero), reference.dequantize(q, scale, zero))
 
 
 def test_ties_and_ends(isa):

@@ -38,7 +38,8 @@ def node_by_node(made, given):
     """The nodes of the file, none of them merged."""
     graph, _ = read(made)
     fold(graph)
-    return [np.array(y) for y in run_graph(graph, given)]
+    with np.errstate(all="ignore"):
+        return [np.array(y) for y in run_graph(graph, given)]
 
 
 def kinds(loaded):
@@ -204,6 +205,7 @@ MAPS = {
         ("Sigmoid", ["r"], ["s"]), pair("Quantize", "s", "sq", "gate"), pair("Dequantize", "sq", "sr", "gate"),
         ("Mul", ["r", "sr"], ["t"]),
     ],
+    "a number in integers": [("Add", ["r", "k"], ["t"])],
     "a number": [("Add", ["r", "number"], ["s"]), ("Clip", ["s", "zero", "number"], ["t"])],
     "another step": [("Identity", ["r"], ["t"])],
 }  # fmt: skip
@@ -214,10 +216,11 @@ MAPS = {
 def test_maps(name, types):
     """Functions of one byte are one table, and to the bit what the nodes give."""
     q = np.arange(256, dtype=np.uint8).view(types[0]).reshape(1, 2, 128)
-    nodes = [pair("Dequantize", "x", "r", "x"), *MAPS[name], pair("Quantize", "t", "y", "y")]
+    nodes = [pair("Dequantize", "x", "r", "x"), pair("Dequantize", "seven", "k", "x"), *MAPS[name]]
+    nodes.append(pair("Quantize", "t", "y", "y"))
     constants = {
         **meaning("x", 0.05, 9, types[0]), **meaning("y", 0.02, 3, types[1]), **meaning("gate", 1 / 255, 0, U1),
-        "number": np.float32(1.5), "zero": np.float32(0),
+        "number": np.float32(1.5), "zero": np.float32(0), "seven": types[0](7),
     }  # fmt: skip
     made = model(nodes, [value("x", free(q.shape), types[0])], [value("y", None, types[1])], constants)
     loaded, (y,) = run(made, {"x": q})
@@ -253,13 +256,13 @@ def test_joined():
     a, b = integers(U1, 2, 3, 5), integers(I1, 2, 4, 5, seed=1)
     nodes = [
         pair("Dequantize", "a", "ar", "a"), pair("Dequantize", "b", "br", "b"),
-        ("Concat", ["ar", "br", "ar"], ["c"], {"axis": 1}), pair("Quantize", "c", "y", "y"),
+        ("Concat", ["br", "ar", "br"], ["c"], {"axis": 1}), pair("Quantize", "c", "y", "y"),
     ]  # fmt: skip
     constants = {**meaning("a", 0.02, 30, U1), **meaning("b", 0.03, -5, I1), **meaning("y", 0.02, 30, U1)}
     inputs = [value("a", free(a.shape), U1), value("b", free(b.shape), I1)]
     made = model(nodes, inputs, [value("y", None, U1)], constants)
     loaded, (y,) = run(made, {"a": a, "b": b})
-    assert kinds(loaded) == ["Concat", "Gather"]
+    assert kinds(loaded) == ["Concat", "Gather"]  # one table for both places of a
     np.testing.assert_array_equal(y, node_by_node(made, {"a": a, "b": b})[0])
 
 
@@ -359,6 +362,51 @@ def test_zero_points_left_out():
     loaded, (y,) = run(made, {"x": x})
     assert kinds(loaded) == ["QLinearConv"]
     assert np.abs(y - node_by_node(made, {"x": x})[0].astype(int)).max() <= 1
+
+
+def test_as_they_stand():
+    made, given = plain_conv()
+    loaded = load(made, integers=False)
+    assert kinds(loaded) == ["Conv", "DequantizeLinear", "QuantizeLinear"]
+    assert np.abs(loaded.run(given)["y"] - node_by_node(made, given)[0].astype(int)).max() <= 1
+    with pytest.raises(TypeError, match=r"integers \(=1\) must be True or False"):
+        load(made, integers=1)
+
+
+def test_models_that_run_node_by_node_keep_packed_weights():
+    """A NonZero beside it: no program can be made of this, and weights are packed once all the same."""
+    made, given = plain_conv()
+    made.graph.node.append(helper.make_node("NonZero", ["y"], ["places"]))
+    made.graph.output.append(onnx.ValueInfoProto(name="places"))
+    loaded = load(made)
+    expected = load(plain_conv()[0]).run(given)["y"]
+    for x in (given["x"], given["x"], given["x"][:1], given["x"]):
+        np.testing.assert_array_equal(loaded.run({"x": x})["y"], expected[: len(x)])
+    (conv,) = [call for call in loaded.graph.nodes if call.operator == "QLinearConv"]
+    kept = conv.kept
+    loaded.run(given)
+    assert conv.kept is kept
+
+
+@pytest.mark.parametrize("kind", [U1, I1])
+def test_nan(kind):
+    """The lowest integer, by program, table and node."""
+    nodes = [
+        pair("Dequantize", "x", "r", "x"), ("Log", ["r"], ["l"]), pair("Quantize", "l", "y", "y"),
+        pair("Quantize", "f", "g", "y"),
+    ]  # fmt: skip
+    constants = {**meaning("x", 0.05, 9, kind), **meaning("y", 0.02, 3, kind)}
+    inputs = [value("x", ("n",), kind), value("f", ("n",), np.float32)]
+    made = model(nodes, inputs, [value("y", None, kind), value("g", None, kind)], constants)
+    given = {
+        "x": np.arange(256, dtype=np.uint8).view(kind),
+        "f": np.array([np.nan, np.inf, -np.inf] * 85 + [0.02], np.float32),
+    }  # fmt: skip
+    loaded = load(made)
+    for result in (list(loaded.run(given).values()), run_graph(loaded.graph, given), node_by_node(made, given)):
+        assert result[0][given["x"] < 9].tolist() == [np.iinfo(kind).min] * np.sum(given["x"] < 9)
+        limits = np.iinfo(kind)
+        assert result[1].tolist() == [limits.min, limits.max, limits.min] * 85 + [4]
 
 
 @pytest.mark.parametrize("name", ["x", "y"])

@@ -49,6 +49,7 @@ OF_X, OF_Z, OF_Y = one(0.05, 120, U1), one(0.03, 9, U1), one(0.04, 30, U1)
 #: of 7 bits, for ONNX Runtime cuts off sums of larger weights on AVX2
 A, B = integers(U1, 5, 20), integers(I1, 20, 7, seed=1) // np.int8(2)
 BIAS = np.random.default_rng(2).integers(-900, 900, 7).astype(np.int32)
+ONE = [np.asarray(F4(0.015)), np.zeros((), I1)]
 EACH = [np.linspace(0.01, 0.02, 7).astype(F4), np.zeros(7, I1)]
 
 
@@ -92,6 +93,10 @@ CASES = {
         np.concatenate([real(X, 0.05, 120), real(Z, 0.03, 9)], 1),
     ),
     "gemm": ("QGemm", [A, *OF_X, B, *EACH, BIAS, *OF_Y], {}, products(A, B, EACH[0], bias=BIAS)),
+    "gemm, a row of bias": ("QGemm", [A, *OF_X, B, *EACH, BIAS[None], *OF_Y], {}, products(A, B, EACH[0], bias=BIAS)),
+    "gemm, a bias of each row": (
+        "QGemm", [A, *OF_X, B, *ONE, BIAS[:5, None], *OF_Y], {}, products(A, B, ONE[0], bias=BIAS[:5, None]),
+    ),
     "gemm, transposed": (
         "QGemm", [A, *OF_X, np.ascontiguousarray(B.T), *EACH, None, *OF_Y], {"transB": 1}, products(A, B, EACH[0]),
     ),
@@ -124,6 +129,16 @@ def test_what_is_not_supported():
         load(model("QGemm", CASES["gemm"][1], range(1, 9), transA=1))
     with pytest.raises(ValueError, match="QGemm.*y_scale is missing"):
         load(model("QGemm", [A, *OF_X, B, *EACH, BIAS], range(1, 7)))
+    with pytest.raises(ValueError, match="QGemm.*y_zero_point is missing"):
+        load(model("QGemm", CASES["gemm"][1][:8], range(1, 8)))
+    for scale, message in ((0, r"y_scale \(=0.0\) must not be 0"), (np.nan, r"y_scale \(=nan\) must be finite")):
+        for operator in ("QLinearSigmoid", "QLinearLeakyRelu"):
+            with pytest.raises(ValueError, match=f"{operator}.*{message}"):
+                load(model(operator, [X, *OF_X, F4(scale), OF_Y[1]], range(1, 5)))
+        with pytest.raises(ValueError, match=f"QLinearAdd.*{message}"):
+            load(model("QLinearAdd", [X, *OF_X, Z, *OF_Z, F4(scale), OF_Y[1]], [1, 2, 4, 5, 6, 7])).run(
+                {"x0": X, "x3": Z}
+            )
     with pytest.raises(ValueError, match=r"QLinearGlobalAveragePool.*channels_last \(=1\) is not supported"):
         load(model("QLinearGlobalAveragePool", [X, *OF_X, *OF_Y], range(1, 5), channels_last=1))
     with pytest.raises(ValueError, match=r"com\.microsoft\.Unheard.*fallback='onnx'"):

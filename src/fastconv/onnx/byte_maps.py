@@ -6,12 +6,14 @@ looked up when the model runs: activations, steps of other sizes, gates that mul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from fastconv.functional._bytes import BYTES
 from fastconv.onnx.evaluating import evaluated, row_of
-from fastconv.onnx.meanings import BYTES, Draft
+from fastconv.onnx.meanings import Draft
 from fastconv.onnx.operators import Call
 
 __all__ = ["ByteMaps", "looked_up"]
@@ -56,13 +58,13 @@ class ByteMaps:
         if is_quantized and (meaning is None or not meaning.is_whole):
             return None
         if call.operator == "DequantizeLinear" and call.inputs[0] not in self._found:
-            if meaning is None or meaning.dtype not in BYTES:
+            if meaning is None or meaning.dtype not in BYTES or self._constant(call.outputs[0]) is not None:
                 return None
             self._found[call.inputs[0]] = _Map(call.inputs[0], meaning.every())
         inputs: list[np.ndarray | None] = []
         sources = set()
         for place, name in enumerate(call.inputs):
-            found, constant = self._found.get(name), self._draft.names.constant(name) if name else None
+            found, constant = self._found.get(name), self._constant(name)
             if found is not None:
                 sources.add(found.source)
                 inputs.append(found.values)
@@ -70,13 +72,30 @@ class ByteMaps:
                 inputs.append(constant)
             else:
                 return None
-        if len(sources) != 1:
+        if len(sources) != 1:  # of none the node is one of constants
             return None
-        try:
-            (values,) = evaluated(call, tuple(inputs))
-        except ValueError:  # which the node raises again
+        values = _result(call, inputs)
+        return _Map(sources.pop(), values) if values is not None and values.shape == (256,) else None
+
+    def _constant(self, name: str) -> np.ndarray | None:
+        """A constant, or a number that stands in integers."""
+        known = self._draft.names.constant(name) if name else None
+        call = self._draft.names.call(name, "DequantizeLinear") if known is None else None
+        if call is None:
+            return known
+        given = [self._draft.names.constant(one) if one else None for one in call.inputs]
+        if given[0] is None or given[0].ndim or given[1] is None:
             return None
-        return _Map(sources.pop(), values) if values.shape == (256,) else None
+        return _result(call, given)
+
+
+def _result(call: Call, inputs: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """What a node gives; None where it raises, as it will again."""
+    try:
+        (values,) = evaluated(call, tuple(inputs))
+    except ValueError:
+        return None
+    return values
 
 
 def looked_up(draft: Draft, source: str, table: np.ndarray, outputs: tuple[str, ...], name: str) -> Call:

@@ -6,16 +6,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.functional._bytes import BYTES
 from fastconv.onnx.graph_reader import Graph
 from fastconv.onnx.names import Names
 from fastconv.onnx.operators import Call
+from fastconv.onnx.operators.quantized import integer_type, real_numbers, rounded
 from fastconv.onnx.types import numpy_type
 
-__all__ = ["BYTES", "MEANINGS", "Draft", "Integers", "Meaning"]
+__all__ = ["MEANINGS", "Draft", "Integers", "Meaning"]
 
 #: operators that say what integers mean; those of constants have to be there still when these are looked for
 MEANINGS = ("DequantizeLinear",)
-BYTES = (np.dtype(np.int8), np.dtype(np.uint8))
+#: of scales, so that no byte stands for a number beyond float32
+_LARGEST = np.finfo(np.float32).max / 512
 #: attributes that may name another type of real numbers than float32
 _PRECISIONS = {"QuantizeLinear": ("precision",), "DequantizeLinear": ("output_dtype",)}
 
@@ -61,13 +64,11 @@ class Meaning(NamedTuple):
 
     def reals(self) -> np.ndarray:
         """What each byte stands for, where one scale holds for all."""
-        return (self.every().astype(np.float32) - self.zero.astype(np.float32)) * self.scale
+        return real_numbers(self.every(), self.scale, self.zero)
 
     def steps(self, values: Any) -> np.ndarray:
         """The integers of real numbers, cut off at what the type holds."""
-        limits = np.iinfo(self.dtype)
-        moved = np.rint(np.asarray(values, np.float32) / self.scale) + self.zero.astype(np.float32)
-        return np.asarray(moved.clip(limits.min, limits.max)).astype(self.dtype)
+        return rounded(np.asarray(values, np.float32) / self.scale, self.zero, self.dtype)
 
 
 class Integers(NamedTuple):
@@ -109,7 +110,7 @@ class Draft:
         dtype = zero.dtype if zero is not None else self._default_type(call)
         if scale is None or scale.dtype != np.float32 or scale.ndim > 1 or call["block_size"] or dtype is None:
             return None
-        if not (np.isfinite(scale).all() and (scale > 0).all()):
+        if not ((scale > 0) & (scale < _LARGEST)).all():
             return None
         if zero is not None and (zero.size != scale.size or dtype not in (*BYTES, np.int32)):
             return None
@@ -123,7 +124,7 @@ class Draft:
     def _default_type(self, call: Call) -> np.dtype | None:
         """The integers' type where no zero point says it."""
         if call.operator == "QuantizeLinear":
-            return numpy_type(call["output_dtype"]) if call["output_dtype"] else np.dtype(np.uint8)
+            return integer_type(call, None)
         made = self.names.call(call.inputs[0], "QuantizeLinear")
         if made is None:
             return self.names.dtype(call.inputs[0])
@@ -157,5 +158,7 @@ class Draft:
         value = None if found is None else self.names.constant(found.name)
         if found is None or value is None:
             return None
-        meaning = found.meaning if found.meaning.is_whole or value.ndim == 1 else None
-        return None if meaning is None else (value.astype(np.float64) - meaning.zero) * meaning.scale.astype(np.float64)
+        meaning = found.meaning
+        if not meaning.is_whole and value.shape != meaning.scale.shape:
+            return None
+        return (value.astype(np.float64) - meaning.zero) * meaning.scale.astype(np.float64)

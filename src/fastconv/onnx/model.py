@@ -30,7 +30,7 @@ KEPT = 4  # executables of the shapes seen last
 Shapes = tuple[tuple[int, ...], ...]
 
 
-def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> Model:
+def load(source: Any, *, memory: str = "fast", fallback: str | None = None, integers: bool = True) -> Model:
     """Read an ONNX model and make it ready to run.
 
     Batch norms are folded, epilogues fused, weights packed and memory planned as `Module.compile` does; what depends
@@ -45,6 +45,9 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
         Whether convolutions may keep weights that take more room than the originals.
     fallback : None or "onnx"
         What becomes of operators that fastconv lacks: an error that names them, or they run in onnx.reference.
+    integers : bool
+        Whether operators between DequantizeLinear and QuantizeLinear run on the integers, where sums are exact and a
+        result may be one step off, or as they stand, in float32.
 
     Returns
     -------
@@ -76,6 +79,8 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
     """
     if memory not in ("fast", "lean"):
         raise ValueError(f'memory (={memory!r}) must be "fast" or "lean"')
+    if not isinstance(integers, bool):
+        raise TypeError(f"integers (={integers!r}) must be True or False")
     if fallback not in (None, "onnx"):
         raise ValueError(f'fallback (={fallback!r}) must be None or "onnx"')
     graph, name = read(source)
@@ -88,7 +93,8 @@ def load(source: Any, *, memory: str = "fast", fallback: str | None = None) -> M
         )
     try:
         fold(graph, spared=MEANINGS)
-        merge_quantized(graph)
+        if integers:
+            merge_quantized(graph)
         fold(graph)
         merge_layer_norms(graph)
         rewrite(graph)
@@ -118,7 +124,8 @@ class Model:
     inputs, outputs : tuple of Port
         Each with `name`, `dtype` and `shape`, in which a size is an int, a name, or None where it is free.
     graph : Graph
-        What is left of the file's nodes after constants were computed; where all sizes are fixed, the program has the
+        The file's nodes after constants were computed and some that are one together were made one; where all sizes
+        are fixed, the program has the
         constants and the graph parts with them.
     """
 

@@ -14,20 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastconv.functional._bytes import BYTES
 from fastconv.onnx.byte_maps import ByteMaps, looked_up
 from fastconv.onnx.graph_reader import Graph
-from fastconv.onnx.meanings import BYTES, Draft, Integers, Meaning
+from fastconv.onnx.meanings import Draft, Integers, Meaning
 from fastconv.onnx.names import drop_unread
 from fastconv.onnx.operators import Call
+from fastconv.onnx.operators.matmul import flat_bias
+from fastconv.onnx.operators.runtime import DOMAIN
 
 __all__ = ["merge_quantized"]
 
 #: the opset that brought ONNX's own operators on integers, which have not changed since
 _SINCE = 10
-#: steps of the result that a bias may be off by, once it is whole
-LARGEST_ERROR = 0.5
-#: where ONNX Runtime has operators that ONNX lacks
-_RUNTIME = "com.microsoft"
+#: steps of the result that a bias may be off by because it is whole, and because sums need room beside it
+_ROUNDED, _CUT = 0.02, 0.5
 
 
 class _Site(NamedTuple):
@@ -43,11 +44,12 @@ def merge_quantized(graph: Graph) -> None:
     draft = Draft(graph)
     maps = ByteMaps(draft)
     nodes = []
-    for call in graph.nodes:
-        found = maps.visit(call)
-        if found is None and call.domain == "" and call.operator == "QuantizeLinear":
-            found = _replaced(draft, call)
-        nodes += [call] if found is None else found
+    with np.errstate(all="ignore"):
+        for call in graph.nodes:
+            found = maps.visit(call)
+            if found is None and call.domain == "" and call.operator == "QuantizeLinear":
+                found = _replaced(draft, call)
+            nodes += [call] if found is None else found
     graph.nodes = nodes
     drop_unread(graph)
 
@@ -61,7 +63,8 @@ def _replaced(draft: Draft, quantize: Call) -> list[Call] | None:
     made = draft.names.call(inner, *_PATTERNS)
     if made is None or draft.names.reads(inner) != 1:
         return None
-    table = meaning.steps(np.clip(meaning.reals(), *bounds))
+    low, high = meaning.steps(bounds)
+    table = meaning.every().clip(low, high)
     bounded = not np.array_equal(table, meaning.every())
     outputs = (draft.fresh(f"{quantize.outputs[0]}.unbounded"),) if bounded else quantize.outputs
     calls = _PATTERNS[made.operator](draft, _Site(made, meaning, outputs))
@@ -89,6 +92,7 @@ class _Sums(NamedTuple):
 
     x: Integers
     weight: Integers
+    weights: np.ndarray
     y: Meaning
     bias: np.ndarray | None
 
@@ -122,7 +126,8 @@ def _sums(draft: Draft, site: _Site, axis: int, bias: str = "", factor: float = 
     if x is None or weight is None or values is None or values.ndim < 2 or not values.size:
         return None
     filters = values.shape[axis]
-    if not weight.meaning.is_whole and (weight.meaning.axis - axis) % values.ndim:
+    around = axis % values.ndim
+    if not weight.meaning.is_whole and weight.meaning.axis not in (around, around - values.ndim):
         return None
     meaning = weight.meaning.each(filters)
     if meaning is None:
@@ -130,21 +135,23 @@ def _sums(draft: Draft, site: _Site, axis: int, bias: str = "", factor: float = 
     unit = x.meaning.scale.item() * meaning.scale.astype(np.float64)
     ratio = unit / site.meaning.scale.item()
     rounded = x.meaning.scale * meaning.scale / site.meaning.scale  # in float32
-    if not np.allclose(rounded, ratio, 1e-5, 0):
+    if not np.allclose(rounded, ratio, 1e-5, 0) or (unit * 2.0**31 > np.finfo(np.float32).max).any():
         return None
-    room = 2**31 - 1 - _reach(values, meaning.zero, axis % values.ndim) * x.meaning.reach
+    room = 2**31 - 1 - _reach(values, meaning.zero, around) * x.meaning.reach
     if (room < 0).any():
         return None
     units = None
     if bias:
         real = draft.real(bias)
-        if real is None or real.size not in (1, filters) or real.size != np.prod(real.shape[-1:]):
+        flat = None if real is None else flat_bias(real, filters)
+        if flat is None or (site.call.operator == "Conv" and real is not None and real.shape != (filters,)):
             return None
-        exact = np.broadcast_to(real.reshape(-1), (filters,)) * factor / unit
-        units = np.rint(exact).clip(-room, room)  # quantizers let biases of filters of almost nothing reach the end
-        if not (np.abs(exact - units) * ratio <= LARGEST_ERROR).all():
+        exact = flat * factor / unit
+        whole = np.rint(exact)
+        units = whole.clip(-room, room)  # quantizers let biases of filters of almost nothing reach the end
+        if not (np.abs(exact - whole) * ratio <= _ROUNDED).all() or not (np.abs(whole - units) * ratio <= _CUT).all():
             return None
-    return _Sums(x, weight, site.meaning, None if units is None else units.astype(np.int32))
+    return _Sums(x, weight, values, site.meaning, None if units is None else units.astype(np.int32))
 
 
 def _reach(weights: np.ndarray, zero: np.ndarray, axis: int) -> np.ndarray:
@@ -164,17 +171,26 @@ def _conv(draft: Draft, site: _Site) -> list[Call] | None:
     if sums.bias is not None:
         given.append(draft.constant(f"{call.name}.bias", sums.bias))
     return [
-        Call("QLinearConv", given, site.outputs, call.attributes, name=call.name, since=_SINCE, opset=call.opset),
+        Call(
+            "QLinearConv",
+            given,
+            site.outputs,
+            call.attributes,
+            name=call.name,
+            since=_SINCE,
+            opset=call.opset,
+            fixed=True,
+        ),
     ]
 
 
 def _matmul(draft: Draft, site: _Site) -> list[Call] | None:
     call = site.call
     sums = _sums(draft, site, -1)
-    if sums is None:
+    if sums is None or sums.weights.ndim != 2:
         return None
     given = sums.given(draft, call.name)
-    return [Call("QLinearMatMul", given, site.outputs, name=call.name, since=_SINCE, opset=call.opset)]
+    return [Call("QLinearMatMul", given, site.outputs, name=call.name, since=_SINCE, opset=call.opset, fixed=True)]
 
 
 def _gemm(draft: Draft, site: _Site) -> list[Call] | None:
@@ -188,7 +204,15 @@ def _gemm(draft: Draft, site: _Site) -> list[Call] | None:
     units = "" if sums.bias is None else draft.constant(f"{call.name}.bias", sums.bias)
     attributes = {"transB": call["transB"]}
     return [
-        Call("QGemm", [*given, units, y_scale, y_zero], site.outputs, attributes, domain=_RUNTIME, name=call.name),
+        Call(
+            "QGemm",
+            [*given, units, y_scale, y_zero],
+            site.outputs,
+            attributes,
+            domain=DOMAIN,
+            name=call.name,
+            fixed=True,
+        ),
     ]
 
 
@@ -206,27 +230,42 @@ def _pair(draft: Draft, site: _Site) -> list[Call] | None:
         *_said(draft, f"{call.name}.y", site.meaning),
     ]
     operator = "QLinearMul" if call.operator == "Mul" else "QLinearAdd"
-    return [Call(operator, given, site.outputs, domain=_RUNTIME, name=call.name)]
+    return [Call(operator, given, site.outputs, domain=DOMAIN, name=call.name)]
 
 
 def _moved(draft: Draft, site: _Site) -> list[Call] | None:
-    """The same on integers; where they mean something else than those of the result, they are looked up."""
+    """The same on integers, which are looked up where they mean something else than those of the result.
+
+    A table goes behind the node if it has the smaller array there: it keeps the order of what it is given.
+    """
     call = site.call
     found = [draft.bytes_of(name) for name in (call.inputs if call.operator == "Concat" else call.inputs[:1])]
-    if call.wants(1) or any(one is None for one in found):
+    taken = [one for one in found if one is not None]
+    if call.wants(1) or len(taken) != len(found):
         return None
-    calls, names = [], []
-    for one in filter(None, found):
-        names.append(one.name)
-        if not one.meaning.is_same(site.meaning):
-            names[-1] = draft.fresh(f"{call.name}.input")
-            table = site.meaning.steps(one.meaning.reals())
-            calls.append(looked_up(draft, one.name, table, (names[-1],), call.name))
-    moved = Call(
-        call.operator, [*names, *call.inputs[len(names) :]], site.outputs, call.attributes, name=call.name,
-        since=call.since, opset=call.opset, proto=call.proto,
+    calls, names = [], {}
+    behind = None
+    for one in taken:
+        names[one.name] = one.name
+        if one.meaning.is_same(site.meaning):
+            continue
+        table = site.meaning.steps(one.meaning.reals())
+        if call.operator not in _GROWING:
+            behind = table
+        elif names[one.name] == one.name:
+            names[one.name] = draft.fresh(f"{call.name}.input")
+            calls.append(looked_up(draft, one.name, table, (names[one.name],), call.name))
+    outputs = site.outputs if behind is None else (draft.fresh(f"{site.outputs[0]}.moved"),)
+    inputs = [*(names[one.name] for one in taken), *call.inputs[len(taken) :]]
+    calls.append(
+        Call(
+            call.operator, inputs, outputs, call.attributes, name=call.name, since=call.since, opset=call.opset,
+            proto=call.proto,
+        )
     )  # fmt: skip
-    return [*calls, moved]
+    if behind is not None:
+        calls.append(looked_up(draft, outputs[0], behind, site.outputs, call.name))
+    return calls
 
 
 #: those that give some of the elements that they take, in an order that depends on no value, or the largest of some
@@ -234,6 +273,8 @@ _MOVES = (
     "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "SpaceToDepth",
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
 )  # fmt: skip
+#: those of them whose results may be larger than what they take, or of several meanings
+_GROWING = ("Concat", "Expand", "Tile")
 _PATTERNS = {
     "Conv": _conv,
     "MatMul": _matmul,

@@ -35,6 +35,7 @@ from fastconv.reference.max_pool import (
     max_unpool,
 )
 from fastconv.reference.padding import border_index, pad, pad_backward
+from fastconv.reference.quantized import dequantize, quantize
 from fastconv.reference.scale_shift import scale_shift
 from fastconv.reference.signal import convolve1d, convolve2d, correlate1d, correlate2d, feature_maps
 
@@ -61,6 +62,7 @@ __all__ = [
     "convolve2d",
     "correlate1d",
     "correlate2d",
+    "dequantize",
     "dropout",
     "feature_maps",
     "linear",
@@ -74,6 +76,7 @@ __all__ = [
     "mse_loss_backward",
     "pad",
     "pad_backward",
+    "quantize",
     "relu",
     "relu_backward",
     "requantize",

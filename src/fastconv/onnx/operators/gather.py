@@ -30,6 +30,10 @@ def _inside(indices: np.ndarray, size: int) -> np.ndarray:
 
 
 def _gather(call: Call, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    if _is_table(x, indices):
+        y = np.empty(indices.shape, x.dtype)
+        prepare_lookup(x)(np.ascontiguousarray(indices), y)
+        return y
     axis = axis_of(call, x.ndim, 0)
     return np.take(x, _inside(indices, x.shape[axis]), axis)
 
@@ -43,11 +47,14 @@ def _emit_place(program: Program, call: Call, x: Any, indices: Any) -> Node | No
     return emit_copy(program, call, x, (*x.shape[:axis], *x.shape[axis + 1 :]), lambda x: x[place])
 
 
+def _is_table(x: Any, indices: Any) -> bool:
+    """Whether bytes are looked up in a table of all of them, where a negative one counts from the end."""
+    return x.shape == (256,) and x.dtype in BYTES and indices.dtype in BYTES
+
+
 def _emit_lookup(program: Program, call: Call, x: Any, indices: Any) -> Node | None:
     """Bytes that are looked up in a table of all of them, as quantized activations are."""
-    if not isinstance(indices, Node) or x.shape != (256,):
-        return None
-    if x.dtype not in BYTES or indices.dtype not in BYTES:
+    if not isinstance(indices, Node) or not _is_table(x, indices):
         return None
     run = prepare_lookup(x)
 

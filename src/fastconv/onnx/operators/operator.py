@@ -41,13 +41,15 @@ class Call:
         "" stands for what is left out.
     graphs : tuple of Graph
         Those in the attributes.
+    fixed : bool
+        Whether all inputs but the first are constants, so that `kept` may hold what `evaluate` made of them.
     captured : tuple of str
         Names that these take from the graph around the node.
     """
 
     __slots__ = (
-        "attributes", "captured", "domain", "graphs", "inputs", "name", "operator", "opset", "outputs", "proto",
-        "since",
+        "attributes", "captured", "domain", "fixed", "graphs", "inputs", "kept", "name", "operator", "opset", "outputs",
+        "proto", "since",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,7 @@ class Call:
         proto: Any = None,
         captured: Sequence[str] = (),
         graphs: Sequence[Any] = (),
+        fixed: bool = False,
     ) -> None:
         self.operator = operator
         self.inputs, self.outputs, self.captured = tuple(inputs), tuple(outputs), tuple(captured)
@@ -73,6 +76,8 @@ class Call:
         self.name = name or next((output for output in outputs if output), operator)
         self.since, self.opset = since, opset
         self.proto = proto
+        self.fixed = fixed
+        self.kept: Any = None
 
     def __getitem__(self, name: str) -> Any:
         return self.attributes.get(name)

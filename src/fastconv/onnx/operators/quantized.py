@@ -24,7 +24,8 @@ from fastconv.onnx.operators.windows import window
 from fastconv.onnx.types import numpy_type, saturated
 
 __all__ = [
-    "ROWS", "combined", "number", "packed", "qlinear_matmul", "qlinear_matmul_in_float", "real_numbers", "rounded",
+    "ROWS", "combined", "evaluate_product", "finite", "integer_type", "number", "packed", "qlinear_matmul",
+    "real_numbers", "rounded",
 ]  # fmt: skip
 
 #: what the integer types hold
@@ -70,12 +71,16 @@ def _aligned(call: Call, x: Any, scale: np.ndarray, zero: np.ndarray | None = No
     return x, _spread(scale, x.shape, axis, block), None if zero is None else _spread(zero, x.shape, axis, block)
 
 
+def integer_type(call: Call, zero: Any) -> np.dtype:
+    """Of the results of a QuantizeLinear."""
+    if zero is not None:
+        return zero.dtype
+    return numpy_type(call["output_dtype"]) if call["output_dtype"] else np.dtype(np.uint8)
+
+
 def _quantize(call: Call, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None) -> np.ndarray:
     """Of inputs that broadcast."""
-    if zero is not None:
-        kind = zero.dtype
-    else:
-        kind = numpy_type(call["output_dtype"]) if call["output_dtype"] else np.dtype(np.uint8)
+    kind = integer_type(call, zero)
     exact = numpy_type(call["precision"]) if call["precision"] else np.dtype(np.float32)
     exact = np.dtype(np.float32) if exact.char not in "fd" else exact
     values = np.asarray(x.astype(exact, copy=False) / scale.astype(exact))
@@ -132,7 +137,7 @@ def combined(program: Program, call: Call, inputs: Sequence[Any], product: bool,
 def _emit_quantize(program: Program, call: Call, x: Any, scale: Any, zero: Any = None) -> Node | None:
     if call["block_size"] or call["precision"] or isinstance(zero, Node):
         return None
-    kind = zero.dtype if zero is not None else numpy_type(call["output_dtype"] or 2)
+    kind = integer_type(call, zero)
     return combined(program, call, [x], False, (None, None, np.dtype(np.float32)), (scale, zero, kind))
 
 
@@ -181,6 +186,12 @@ def number(name: str, values: Any, channels: int | None = None) -> Any:
     return values
 
 
+def finite(name: str, values: Any) -> None:
+    """Raise ValueError unless all scales are finite."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} (={values.tolist()}) must be finite")
+
+
 def _ratio(left: tuple[str, Any], right: tuple[str, Any], y_scale: Any) -> np.ndarray:
     """What a sum is multiplied by, in float32; the scales broadcast.
 
@@ -191,8 +202,7 @@ def _ratio(left: tuple[str, Any], right: tuple[str, Any], y_scale: Any) -> np.nd
     """
     named = (left, right, ("y_scale", y_scale))
     for name, values in named:
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} (={values.tolist()}) must be finite")
+        finite(name, values)
     if not np.all(y_scale):
         raise ValueError(f"y_scale (={y_scale.tolist()}) must not be 0")
     a, b, y = (values.astype(np.float32) for _, values in named)
@@ -244,7 +254,29 @@ def _requantized(x: Any, scale: np.ndarray, y_zero: Any) -> dict[str, Any]:
 
 def _convolved(find: Callable[..., _OnIntegers]) -> Evaluate:
     """The `evaluate` of nodes that `find` makes a convolution of."""
-    return lambda call, x, *given: F.conv_integer(x, **find(call, x, *given).options)
+
+    def evaluate(call: Call, x: np.ndarray, *given: Any) -> np.ndarray:
+        kept = _by_kept_weights(find, call, x, *given) if call.fixed else None
+        return F.conv_integer(x, **find(call, x, *given).options) if kept is None else kept
+
+    return evaluate
+
+
+def _by_kept_weights(
+    find: Callable[..., _OnIntegers | None], call: Call, x: np.ndarray, *given: Any
+) -> np.ndarray | None:
+    """The result of a node whose other inputs never change: packed weights stay for the next input of this shape."""
+    kind = (x.shape, x.dtype)
+    kept = call.kept
+    if kept is None or kept[0] != kind:
+        found = find(call, x, *given)
+        if found is None:
+            return None
+        kept = kind, F.prepare_conv_integer(found.x_shape, x_dtype=x.dtype, **found.options)
+        call.kept = kept
+    operation = kept[1]
+    y = operation(x.reshape(operation.x_shape))
+    return y if operation.x_shape == x.shape else y.reshape(*x.shape[:-1], operation.y_shape[-1])
 
 
 def packed(find: Callable[..., _OnIntegers | None]) -> Callable[..., Node | None]:
@@ -323,13 +355,21 @@ def _matrix(values: np.ndarray, zero: Any, rows: bool) -> np.ndarray:
 
 def _sums(a: np.ndarray, b: np.ndarray, a_zero: Any = None, b_zero: Any = None, bias: Any = None) -> np.ndarray:
     """Of int32; those of float8 are no integers."""
+    if a.ndim and b.ndim and a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matrices of shapes {a.shape} and {b.shape} cannot be multiplied")
     sums = np.asarray(np.matmul(_matrix(a, a_zero, True), _matrix(b, b_zero, False)))
     if bias is not None:
         sums += bias
     return sums if "V" in (a.dtype.kind, b.dtype.kind) else sums.astype(np.int64).astype(np.int32)
 
 
-def qlinear_matmul_in_float(
+def evaluate_product(call: Call, *given: Any) -> np.ndarray:
+    """The `evaluate` of products of matrices, of nodes whose weights never change by packed integers."""
+    kept = _by_kept_weights(qlinear_matmul, call, *given) if call.fixed else None
+    return _qlinear_matmul_in_float(call, *given) if kept is None else kept
+
+
+def _qlinear_matmul_in_float(
     call: Call, a: np.ndarray, a_scale: Any, a_zero: Any, b: np.ndarray, b_scale: Any, b_zero: Any, y_scale: Any,
     y_zero: Any, bias: Any = None,
 ) -> np.ndarray:  # fmt: skip
@@ -351,5 +391,5 @@ ROWS: dict[str, Operator] = {
     "ConvInteger": Operator(_convolved(_conv_integer), packed(_conv_integer)),
     "QLinearConv": Operator(_convolved(_qlinear_conv), packed(_qlinear_conv)),
     "MatMulInteger": plain(_sums, packed(_matmul_integer)),
-    "QLinearMatMul": Operator(qlinear_matmul_in_float, packed(qlinear_matmul)),
+    "QLinearMatMul": Operator(evaluate_product, packed(qlinear_matmul)),
 }

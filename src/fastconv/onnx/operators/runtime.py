@@ -1,7 +1,8 @@
 """Operators of ONNX Runtime's own domain that its quantizer writes where ONNX has none: on small integers.
 
-They take integers as the real numbers (q - zero) * scale, compute in float32, and make integers of the result; sums of
-products are exact, as those of QLinearMatMul. Formulas: ONNX Runtime, "Contributed operators".
+They take integers as the real numbers (q - zero) * scale, compute what ONNX's operator of the same name computes in
+float32, and make integers of the result; sums of products are exact, as those of QLinearMatMul. Inputs: ONNX Runtime,
+"Contributed operators".
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from fastconv.functional._bytes import BYTES
 from fastconv.functional.quantized import prepare_lookup
 from fastconv.graph import Node, Program
 from fastconv.onnx.operators import activation, pool, shape
+from fastconv.onnx.operators.matmul import flat_bias
 from fastconv.onnx.operators.operator import Call, Operator, axis_of
 from fastconv.onnx.operators.quantized import (
     combined,
+    evaluate_product,
+    finite,
     number,
     packed,
     qlinear_matmul,
-    qlinear_matmul_in_float,
     real_numbers,
     rounded,
 )
@@ -33,11 +36,15 @@ DOMAIN = "com.microsoft"
 
 
 def _real(name: str, x: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> np.ndarray:
+    finite(f"{name}_scale", scale)
     return real_numbers(x, number(f"{name}_scale", scale), number(f"{name}_zero_point", zero))
 
 
 def _integers(y: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, kind: np.dtype) -> np.ndarray:
     """Of the type of the zero point; where there is none, of `kind`."""
+    finite("y_scale", scale)
+    if not scale.all():
+        raise ValueError(f"y_scale (={scale.tolist()}) must not be 0")
     values = np.asarray(y / number("y_scale", scale).astype(np.float32))
     return rounded(values, number("y_zero_point", zero), kind if zero is None else zero.dtype)
 
@@ -45,7 +52,8 @@ def _integers(y: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, kind: n
 def _looked_up(program: Program, call: Call, x: Node, function: Callable[[np.ndarray], np.ndarray]) -> Node:
     """A node that looks up what a function makes of every byte; the bytes themselves, where that is the same."""
     every = np.arange(256, dtype=np.uint8).view(x.dtype)
-    table = function(every)
+    with np.errstate(all="ignore"):
+        table = function(every)
     if table.dtype == x.dtype and np.array_equal(table, every):
         return x
     run = prepare_lookup(table)
@@ -131,14 +139,14 @@ def _as_products(call: Call, given: tuple[Any, ...]) -> tuple[Any, ...]:
         raise ValueError(f"A and B must be matrices, not of shapes {a.shape} and {b.shape}")
     if call["transB"]:
         b = b.T
-    if y_scale is None:
-        raise ValueError("y_scale is missing: real numbers as a result are not supported")
-    y_zero = np.zeros((), a.dtype) if y_zero is None else y_zero
+    for name, value in (("y_scale", y_scale), ("y_zero_point", y_zero)):
+        if value is None:
+            raise ValueError(f"{name} is missing: real numbers as a result are not supported")
     return a, a_scale * alpha, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias
 
 
 def _qgemm(call: Call, *given: Any) -> np.ndarray:
-    return qlinear_matmul_in_float(call, *_as_products(call, given))
+    return evaluate_product(call, *_as_products(call, given))
 
 
 _emit_product = packed(qlinear_matmul)
@@ -147,8 +155,9 @@ _emit_product = packed(qlinear_matmul)
 def _emit_qgemm(program: Program, call: Call, x: Any, *given: Any) -> Node | None:
     if any(isinstance(value, Node) for value in given):
         return None
-    x, *rest = _as_products(call, (x, *given))
-    return _emit_product(program, call, x, *rest)
+    x, *rest, bias = _as_products(call, (x, *given))
+    flat = flat_bias(bias, rest[2].shape[1])
+    return None if bias is not None and flat is None else _emit_product(program, call, x, *rest, flat)
 
 
 #: what is named as one of ONNX's operators is that one
