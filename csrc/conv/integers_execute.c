@@ -95,11 +95,18 @@ static void fill_tile(const fc_integer_job *j, const fc_integer_block *b, int64_
         fill(j, b, &(channels){g * plan->ic, (g + 1) * plan->ic, 2 * g * plan->pairs}, from, end, g == first);
 }
 
-/* A share of what the sums of a task read: of direct ones some rows of the tile, of Winograd tiles the points of some channels,
+/* A share of what the sums of a task read: of direct ones some rows of the tile, or some channels of its only row, of Winograd tiles the points of some channels,
  * for which the tile is a step on the way. */
 static void stage(const fc_integer_job *j, const fc_integer_block *b, int64_t share) {
     const fc_integer_plan *plan = j->plan;
     const int64_t rows = plan->axis[0].runs * plan->axis[0].run * plan->axis[1].runs * plan->axis[1].run;
+    if (plan->by_channels) {
+        const int64_t runs = fc_ceil_div(plan->ic, FC_INTEGER_SHARE);
+        const int64_t from = runs * share / plan->shares * FC_INTEGER_SHARE;
+        const int64_t end = fc_min(runs * (share + 1) / plan->shares * FC_INTEGER_SHARE, plan->ic);
+        fill(j, b, &(channels){from, end, from}, 0, rows, share == 0);
+        return;
+    }
     if (!plan->winograd) {
         fill_tile(j, b, rows * share / plan->shares, rows * (share + 1) / plan->shares);
         return;
