@@ -35,6 +35,7 @@ static const double cycles_of_tile = 20;                        /* of a register
 static const double cycles_of_point = 3;                        /* of a vector of one: of data, of sums */
 static const double cycles_of_packing = 4;                      /* of a weight of a point */
 static const double cycles_of_region = 5000;                    /* of a parallel one */
+static const double bytes_of_cycle_l2 = 32;                     /* that come from L2 */
 static const double bytes_of_cycle = 16;                        /* that come from beyond L2 */
 
 static int32_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
@@ -197,12 +198,14 @@ static double overhead(const fc_integer_plan *plan, int64_t blocks, int64_t part
     const double copies = shared || (!plan->winograd && (plan->depthwise || plan->groups > 1)) ? 1 : (double)parts;
     double cycles = cycles_of_call * (double)parts + cycles_of_fill * fills * copies;
     cycles += cycles_of_output * (double)(rows * columns) * vectors;
-    if (shared) cycles += cycles_of_region;
+    if (shared) cycles += cycles_of_region / (double)blocks;
     if (plan->winograd) {
         const double points = cycles_of_point * (double)(tiles_of(plan, rows, columns) * points_of(plan));
         cycles += points * (copies * (double)plan->v_ld / (2 * lanes) + vectors);
     }
     if (bytes * 2 > (double)fc_l2_bytes()) cycles += bytes / bytes_of_cycle;
+    if (!plan->winograd && !plan->depthwise && 2 * size > (double)fc_l1_bytes())
+        cycles += 2 * size * (plan->groups == 1 ? filters : 1) / bytes_of_cycle_l2;
     if (held > (double)held_elements()) cycles += 2 * held * (plan->groups == 1 ? filters : 1) / bytes_of_cycle;
     return cycles;
 }

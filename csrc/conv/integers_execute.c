@@ -194,12 +194,20 @@ void fc_integer_leave(const fc_integer_job *j, const fc_integer_block *b, const 
     }
 }
 
+/* Panels as even as whole register tiles allow: a rest of few pixels would leave one by one. */
+static int64_t panel_of(const fc_integer_kernels *kernels, int64_t outputs) {
+    const int64_t most = kernels->pixels[FC_INTEGER_SIZES - 1];
+    const int64_t even = fc_ceil_div(outputs, fc_ceil_div(outputs, FC_INTEGER_PANEL));
+    return fc_min(FC_INTEGER_PANEL, fc_ceil_div(even, most) * most);
+}
+
 static void sum_outputs(const fc_integer_job *j, const fc_integer_block *b, const fc_integer_filters *f,
                         int64_t outputs) {
     const fc_integer_plan *plan = j->plan;
     const fc_integer_kernels *kernels = &plan->f32->integer;
-    for (int64_t first = 0; first < outputs; first += FC_INTEGER_PANEL) {
-        const int64_t count = fc_min(FC_INTEGER_PANEL, outputs - first);
+    const int64_t panel = panel_of(kernels, outputs);
+    for (int64_t first = 0; first < outputs; first += panel) {
+        const int64_t count = fc_min(panel, outputs - first);
         if (plan->depthwise) {
             for (int64_t q = 0; q < count; q += kernels->depthwise_pixels)
                 kernels->depthwise(plan->depth, f->data, plan->off, b->at + first + q, f->w, f->bias,
