@@ -6,7 +6,7 @@
  * tile, and panels of finished sums are rounded and leave in the layout of y. Tiles lie in L2; the smaller the blocks, the
  * more of the input is copied twice, so a short search weighs that against tasks enough for the threads. Gaps between strides
  * and dilated taps, which no output reads, are left out where that is less to copy (fc_integer_axis). Where several tasks
- * read the same tile, it is made once, by tasks of their own that come first.
+ * read the same tile, it is made once, by tasks of their own that come first. Short rows that a 1x1 kernel reads become one.
  *
  * Winograd tiles (integer_tiles.c) are one more step: the points of all channels are made from tiles of a few of them, and
  * register tiles run over the points. The way with the fewest predicted cycles wins.
@@ -26,7 +26,6 @@ enum {
     CYCLES_OF_TASK = 10000, /* at least, where they are cut for threads */
     TILE_MOST = 1 << 23,    /* int16 of a tile, where it is not that of a single output */
     COLUMNS = 256,          /* outputs of a task along its row, at most */
-    SHARE = 32,             /* channels of a share of Winograd points: whole vectors of int16 of every width */
     SLOWER_STRIDED = 4,     /* times, bytes one by one against neighbours */
 };
 static const double cycles_of_fill = 0.6, cycles_of_call = 400; /* of an element of the tile, of a task */
@@ -36,6 +35,7 @@ static const double cycles_of_tile = 20;                        /* of a register
 static const double cycles_of_point = 3;                        /* of a vector of one: of data, of sums */
 static const double cycles_of_packing = 4;                      /* of a weight of a point */
 static const double cycles_of_region = 5000;                    /* of a parallel one */
+static const double bytes_of_cycle_l2 = 32;                     /* that come from L2 */
 static const double bytes_of_cycle = 16;                        /* that come from beyond L2 */
 
 static int32_t lowest(fc_dtype type) { return type == FC_INT8 ? -128 : 0; }
@@ -84,6 +84,24 @@ static void turn_column(fc_integer_desc *d) {
         const int64_t size = sizes[i][1];
         sizes[i][1] = sizes[i][2], sizes[i][2] = size;
     }
+}
+
+static int is_point(const fc_integer_desc *d, int a) {
+    return d->kernel[a] == 1 && d->stride[a] == 1 && d->pad[a] == 0 && d->in[a] == d->out[a];
+}
+
+static int lie_together(const int64_t *stride, const int64_t *size, int a) {
+    int64_t extent;
+    return !__builtin_mul_overflow(size[a + 1], stride[2 + a + 1], &extent) && stride[2 + a] == extent;
+}
+
+/* Axis a becomes a part of the next where outputs read what lies at their own place, and all of it lies in one row. Rows that
+ * are shorter than a vector would be copied byte by byte. */
+static void merge_axis(fc_integer_desc *d, int a) {
+    if (!is_point(d, a) || !is_point(d, a + 1)) return;
+    if (!lie_together(d->x_stride, d->in, a) || !lie_together(d->y_stride, d->out, a)) return;
+    d->in[a + 1] *= d->in[a], d->in[a] = 1;
+    d->out[a + 1] *= d->out[a], d->out[a] = 1;
 }
 
 /* A run for each tap where that is less to copy. Strided bytes of a row are copied one by one. */
@@ -180,12 +198,14 @@ static double overhead(const fc_integer_plan *plan, int64_t blocks, int64_t part
     const double copies = shared || (!plan->winograd && (plan->depthwise || plan->groups > 1)) ? 1 : (double)parts;
     double cycles = cycles_of_call * (double)parts + cycles_of_fill * fills * copies;
     cycles += cycles_of_output * (double)(rows * columns) * vectors;
-    if (shared) cycles += cycles_of_region;
+    if (shared) cycles += cycles_of_region / (double)blocks;
     if (plan->winograd) {
         const double points = cycles_of_point * (double)(tiles_of(plan, rows, columns) * points_of(plan));
         cycles += points * (copies * (double)plan->v_ld / (2 * lanes) + vectors);
     }
     if (bytes * 2 > (double)fc_l2_bytes()) cycles += bytes / bytes_of_cycle;
+    if (!plan->winograd && !plan->depthwise && 2 * size > (double)fc_l1_bytes())
+        cycles += 2 * size * (plan->groups == 1 ? filters : 1) / bytes_of_cycle_l2;
     if (held > (double)held_elements()) cycles += 2 * held * (plan->groups == 1 ? filters : 1) / bytes_of_cycle;
     return cycles;
 }
@@ -264,7 +284,9 @@ static void lay_scratch(fc_integer_plan *plan) {
     const int64_t blocks = plan->tasks / plan->parts;
     if (is_shared(plan, plan->parts, blocks, held_size(plan, plan->rows, plan->columns))) {
         plan->shared_bytes = (size_t)blocks * plan->staged_bytes;
-        plan->shares = fc_min(tile_rows, fc_ceil_div(TASKS, blocks));
+        plan->by_channels = tile_rows == 1 && plan->run == 1;
+        const int64_t most = plan->by_channels ? fc_ceil_div(plan->ic, FC_INTEGER_SHARE) : tile_rows;
+        plan->shares = fc_min(most, fc_ceil_div(TASKS, blocks));
     }
     if (plan->winograd) plan->shares = fc_ceil_div(plan->v_ld, plan->ld);
     plan->staged_at = plan->winograd ? tile : 0;
@@ -297,7 +319,7 @@ static int size_tile(fc_integer_plan *plan) {
     plan->pairs = fc_ceil_div(plan->run * plan->ic, 2);
     plan->ld = plan->depthwise ? plan->vectors * lanes : plan->run > 1 ? plan->ic : 2 * plan->pairs * plan->groups;
     plan->v_ld = fc_ceil_div(plan->ld, 2 * lanes) * 2 * lanes;
-    if (plan->winograd) plan->ld = fc_min(plan->v_ld, SHARE);
+    if (plan->winograd) plan->ld = fc_min(plan->v_ld, FC_INTEGER_SHARE);
     plan->depth = plan->depthwise ? fc_ceil_div(plan->taps, 2)
                                   : (plan->winograd ? points_of(plan) : plan->taps / plan->run) * plan->pairs;
     const double tiles =
@@ -345,6 +367,8 @@ fc_status fc_integer_plan_create(const fc_integer_desc *desc, fc_integer_plan **
     drop_unused(&plan.d);
     turn_column(&plan.d);
     plan.f32 = fc_kernels_for(fc_isa(), FC_FLOAT32), plan.f64 = fc_kernels_for(fc_isa(), FC_FLOAT64);
+    merge_axis(&plan.d, 0);
+    if (plan.d.in[2] < plan.f32->lanes) merge_axis(&plan.d, 1);
     size_filters(&plan);
     status = choose_tile(&plan);
     if (status != FC_OK) return status;

@@ -5,6 +5,7 @@
 #include "microkernels/kernels.h"
 
 enum { AXIS_W = 4 };
+enum { FC_INTEGER_SHARE = 32 }; /* channels that are staged together: whole vectors of int16 of every width */
 enum { FC_INTEGER_PANEL = 48 }; /* pixels whose sums are finished together */
 enum {
     FC_INTEGER_COLUMNS = 64
@@ -49,6 +50,7 @@ struct fc_integer_plan {
     int64_t v_point, m_point;                /* elements between the points of Winograd data, and of their sums */
     size_t bias_at, factor_at, packed_bytes; /* the weights come first */
     int64_t shares;                          /* of the staging of a block of outputs */
+    int by_channels;                         /* a share is some channels of the only row of the tile */
     size_t staged_bytes, shared_bytes;       /* what the sums of a block read; of all blocks, where parts share it */
     size_t staged_at, m_at, at_at, panel_at, worker_bytes; /* a Winograd tile comes first */
 };

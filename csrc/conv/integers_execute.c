@@ -95,11 +95,18 @@ static void fill_tile(const fc_integer_job *j, const fc_integer_block *b, int64_
         fill(j, b, &(channels){g * plan->ic, (g + 1) * plan->ic, 2 * g * plan->pairs}, from, end, g == first);
 }
 
-/* A share of what the sums of a task read: of direct ones some rows of the tile, of Winograd tiles the points of some channels,
+/* A share of what the sums of a task read: of direct ones some rows of the tile, or some channels of its only row, of Winograd tiles the points of some channels,
  * for which the tile is a step on the way. */
 static void stage(const fc_integer_job *j, const fc_integer_block *b, int64_t share) {
     const fc_integer_plan *plan = j->plan;
     const int64_t rows = plan->axis[0].runs * plan->axis[0].run * plan->axis[1].runs * plan->axis[1].run;
+    if (plan->by_channels) {
+        const int64_t runs = fc_ceil_div(plan->ic, FC_INTEGER_SHARE);
+        const int64_t from = runs * share / plan->shares * FC_INTEGER_SHARE;
+        const int64_t end = fc_min(runs * (share + 1) / plan->shares * FC_INTEGER_SHARE, plan->ic);
+        fill(j, b, &(channels){from, end, from}, 0, rows, share == 0);
+        return;
+    }
     if (!plan->winograd) {
         fill_tile(j, b, rows * share / plan->shares, rows * (share + 1) / plan->shares);
         return;
@@ -187,12 +194,20 @@ void fc_integer_leave(const fc_integer_job *j, const fc_integer_block *b, const 
     }
 }
 
+/* Panels as even as whole register tiles allow: a rest of few pixels would leave one by one. */
+static int64_t panel_of(const fc_integer_kernels *kernels, int64_t outputs) {
+    const int64_t most = kernels->pixels[FC_INTEGER_SIZES - 1];
+    const int64_t even = fc_ceil_div(outputs, fc_ceil_div(outputs, FC_INTEGER_PANEL));
+    return fc_min(FC_INTEGER_PANEL, fc_ceil_div(even, most) * most);
+}
+
 static void sum_outputs(const fc_integer_job *j, const fc_integer_block *b, const fc_integer_filters *f,
                         int64_t outputs) {
     const fc_integer_plan *plan = j->plan;
     const fc_integer_kernels *kernels = &plan->f32->integer;
-    for (int64_t first = 0; first < outputs; first += FC_INTEGER_PANEL) {
-        const int64_t count = fc_min(FC_INTEGER_PANEL, outputs - first);
+    const int64_t panel = panel_of(kernels, outputs);
+    for (int64_t first = 0; first < outputs; first += panel) {
+        const int64_t count = fc_min(panel, outputs - first);
         if (plan->depthwise) {
             for (int64_t q = 0; q < count; q += kernels->depthwise_pixels)
                 kernels->depthwise(plan->depth, f->data, plan->off, b->at + first + q, f->w, f->bias,

@@ -237,12 +237,14 @@ static void FC_NAME(fc_integer_bytes_pixels)(uint8_t *dst, int64_t pixel_stride,
 static void FC_NAME(fc_integer_requantize)(int32_t *c, int64_t ld, int64_t count, const double *factor,
                                            const fc_requantize *how) {
     const vec low = vbroadcast(how->low), high = vbroadcast(how->high);
+    const int32_t zero = how->zero; /* what is stored might lie there, for all the compiler knows */
     for (int64_t f = 0; f < ld; f += VLANES) {
         const vec by = vload(factor + f);
         int32_t *at = c + f;
+#pragma GCC unroll 4
         for (int64_t q = 0; q < count; ++q, at += ld) {
             const vec v = vmax(vmin(vmul(vwhole_load(at), by), high), low);
-            vwhole_store(at, v, how->zero);
+            vwhole_store(at, v, zero);
         }
     }
 }
