@@ -200,7 +200,8 @@ void fc_integer_plan_destroy(fc_integer_plan *plan);         /* NULL is allowed 
 int fc_integer_plan_tile(const fc_integer_plan *plan);       /* outputs of a Winograd tile along a side, 1: direct */
 int64_t fc_integer_plan_packed(const fc_integer_plan *plan); /* bytes that fc_integer_pack writes */
 int64_t fc_integer_plan_workspace(const fc_integer_plan *plan, int threads);
-/* bias may be NULL: 0. factor is read where y is not FC_INT32. packed: aligned to 64. */
+/* bias may be NULL: 0. factor is read where y is not FC_INT32. packed: aligned to 64. FC_INVALID if weights are beyond the
+ * bounds that the plan was made with. */
 fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
                           void *packed);
 fc_status fc_integer_execute(const fc_integer_plan *plan, const void *x, const void *packed, void *y, int threads);

@@ -404,26 +404,37 @@ static void pack_block(const fc_integer_plan *plan, const int16_t *w, int64_t fi
             }
 }
 
-fc_status fc_integer_bound(fc_integer_desc *d, const int16_t *w) {
-    const fc_status status = check(d);
-    if (status != FC_OK || !w) return status == FC_OK ? FC_INVALID : status;
+/* The largest |w|, and the largest sum of |w| of a filter. */
+static void measure_weights(const fc_integer_desc *d, const int16_t *w, int32_t *most, int64_t *largest) {
     const int64_t filter = d->ic / d->groups * d->kernel[0] * d->kernel[1] * d->kernel[2];
-    d->weight_most = 0, d->weight_sum = 0;
+    *most = 0, *largest = 0;
     for (int64_t o = 0; o < d->oc; ++o) {
         int64_t sum = 0;
         for (int64_t i = 0; i < filter; ++i, ++w) {
             const int32_t size = *w < 0 ? -*w : *w;
-            if (size > d->weight_most) d->weight_most = size;
+            if (size > *most) *most = size;
             sum += size;
         }
-        d->weight_sum = fc_max(d->weight_sum, sum);
+        *largest = fc_max(*largest, sum);
     }
+}
+
+fc_status fc_integer_bound(fc_integer_desc *d, const int16_t *w) {
+    const fc_status status = check(d);
+    if (status != FC_OK || !w) return status == FC_OK ? FC_INVALID : status;
+    measure_weights(d, w, &d->weight_most, &d->weight_sum);
     return FC_OK;
 }
 
 fc_status fc_integer_pack(const fc_integer_plan *plan, const int16_t *w, const int32_t *bias, const double *factor,
                           void *packed) {
     if (!w || !packed || (!factor && plan->d.output_type != FC_INT32)) return FC_INVALID;
+    if (plan->winograd) { /* whose sums are exact within the bounds only */
+        int32_t most;
+        int64_t sum;
+        measure_weights(&plan->d, w, &most, &sum);
+        if (most > plan->d.weight_most || sum > plan->d.weight_sum) return FC_INVALID;
+    }
     const int64_t lanes = plan->f32->lanes, slots = plan->vectors * lanes;
     const int64_t filter = plan->d.ic / plan->d.groups * plan->taps;
     int16_t *to = packed;

@@ -267,6 +267,30 @@ static void plans_of_any_size(void) {
 }
 
 /* Tiles follow from the bounds of the weights: up to which they are exact, and one more. */
+/* Winograd's sums are exact within the bounds that the plan was made with. */
+static void weights_beyond_bounds(void) {
+    fc_integer_desc d = {sizeof d, FC_UINT8, FC_INT32, 1, 64, 64, 1, {1, 56, 56}, {1, 56, 56}, {1, 3, 3}};
+    for (int a = 0; a < FC_SPATIAL; ++a) d.stride[a] = d.dilation[a] = 1, d.pad[a] = a > 0;
+    for (int a = 0; a < FC_AXES; ++a) d.x_stride[a] = d.y_stride[a] = 1;
+    d.prepared = 1;
+    const int64_t count = 64 * 64 * 9;
+    int16_t *w = malloc((size_t)count * sizeof *w);
+    for (int64_t i = 0; i < count; ++i) w[i] = (int16_t)(i % 3 - 1);
+    doing("weights beyond a plan's bounds");
+    fc_integer_plan *plan;
+    check(fc_integer_bound(&d, w) == FC_OK && d.weight_most == 1, "bound");
+    check(fc_integer_plan_create(&d, &plan) == FC_OK && fc_integer_plan_tile(plan) > 1, "plan");
+    void *packed = aligned_alloc(64, (size_t)fc_integer_plan_packed(plan));
+    check(fc_integer_pack(plan, w, NULL, NULL, packed) == FC_OK, "refused its own weights");
+    w[count - 1] = -2;
+    check(fc_integer_pack(plan, w, NULL, NULL, packed) == FC_INVALID, "took a larger weight");
+    w[count - 1] = w[1] = w[4] = 1;
+    for (int64_t i = 0; i < 576; ++i) w[i] = 1;
+    check(fc_integer_pack(plan, w, NULL, NULL, packed) == FC_INVALID, "took a larger sum");
+    fc_integer_plan_destroy(plan);
+    free(packed), free(w);
+}
+
 static void tiles_of_weights(void) {
     static const struct {
         int32_t most;
@@ -355,6 +379,7 @@ void test_integers(void) {
             for (int i = 0; i < 2; ++i)
                 run(&EDGES[e], i ? FC_INT8 : FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
         tiles_of_weights();
+        weights_beyond_bounds();
         run_without_numbers(FC_UINT8);
         run_without_numbers(FC_INT8);
     }

@@ -21,6 +21,8 @@ VIEWS = {
     "batch-last": lambda x: np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0),
     "unaligned": lambda x: np.frombuffer(b"0" + x.tobytes(), x.dtype, offset=1).reshape(x.shape) if x.size else x,
 }
+ROWS = np.ones((2, 4))
+
 BATCHES = [((), ()), ((3,), ()), ((), (2,)), ((2, 1), (1, 3)), ((2, 3), (3,)), ((1, 2, 1, 2, 1, 3), (2, 1, 2, 1, 2, 1))]
 
 
@@ -87,6 +89,11 @@ def test_places_for_results():
         (lambda: matmul(np.ones((2, 3)), np.ones((3, 2), np.float32)), TypeError, "never mixed"),
         (lambda: matmul(np.ones((2, 3), int), np.ones((3, 2))), TypeError, "only float32 and float64"),
         (lambda: layer_norm(np.ones((2, 3)), 1, np.ones(2)), ValueError, "weight has shape"),
+        (lambda: layer_norm(np.ones((2, 3)), 3), ValueError, r"axis \(=3\) must be at most 2"),
+        (lambda: layer_norm(np.ones((2, 3)), -1), ValueError, r"axis \(=-1\)"),
+        (lambda: layer_norm(np.ones((2, 3)), 1, eps="a"), TypeError, r"eps \(='a'\)"),
+        (lambda: layer_norm(np.ones((2, 4)), 1, ROWS[0], out=ROWS), ValueError, "out overlaps weight"),
+        (lambda: layer_norm(np.ones(4), 0, None, ROWS[1], out=ROWS[1]), ValueError, "out overlaps bias"),
         (lambda: layer_norm(np.ones((2, 3)), 1, None, np.ones(3, np.float32)), TypeError, "bias is float32"),
     ],
 )

@@ -169,6 +169,19 @@ def attention(program, x):
     return transposed(program, matmul(program, some, few), 2, 0, 1, 3)
 
 
+def sliced_between_two_copies(program, x):
+    """Rows of other batches lie apart in what is transposed and sliced, so one reshape of both has to copy."""
+    turned = transposed(program, x, 1, 0, 2, 3)
+    part = program.add("copy", (turned,), view=lambda x: x[:, :, 1:3], shape=(4, 2, 2, 8), order=None)
+    rows = program.add("reshape", (part,), shape=(8, 2, 8))
+    columns = program.add("reshape", (x,), shape=(8, 8, 8))
+    return program.add("reshape", (matmul(program, rows, columns),), shape=(2, 4, 2, 8))
+
+
+def factor_beyond_what_products_hold(program, x):
+    return matmul(program, factor(program, x, 1e-30), transposed(program, x, 0, 1, 3, 2))
+
+
 def columns_apart(program, x):
     return transposed(program, matmul(program, x, x), 0, 1, 3, 2)
 
@@ -252,6 +265,8 @@ def rectified_before_the_sum(program, x):
 
 #: what is built, and the operations that must remain
 LEFT_ALONE = {
+    "sliced-between-copies": (sliced_between_two_copies, ["copy", "matmul", "reshape"]),
+    "factor-too-small": (factor_beyond_what_products_hold, ["scale", "matmul"]),
     "columns-apart": (columns_apart, ["matmul", "copy"]),
     "shifted-before-a-product": (shifted_before_a_product, ["scale", "matmul"]),
     "residual-few-rows": (residual_of_few_rows, ["reshape", "linear", "add"]),

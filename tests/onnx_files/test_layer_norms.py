@@ -91,3 +91,19 @@ def test_what_others_read_stays():
         load(made).run({"x": x}).values(), ReferenceEvaluator(made).run(None, {"x": x}), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((2, 3, 1), [-1]), ((2, 1, 5), [-2, -1])])
+def test_weights_that_broadcast_an_axis_of_one(shape, axes):
+    """Which is no LayerNormalization, but what the nine nodes allow."""
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    weight = np.linspace(-1, 2, 15, dtype=np.float32).reshape(3, 5)[0 if len(axes) == 1 else slice(None)]
+    last = {"axes": axes}
+    nodes = with_changes(m=("ReduceMean", ["x"], ["m"], last), v=("ReduceMean", ["s"], ["v"], last))
+    made = model(
+        nodes, [value("x", shape)], [value("y", None)], {**NUMBERS, "weight": weight, "bias": weight}, opset=13
+    )
+    [expected] = ReferenceEvaluator(made).run(None, {"x": x})
+    y = load(made).run({"x": x})["y"]
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastconv import _engine
+from fastconv._arguments import number
 from fastconv.functional._arrays import deliver, dense, result_buffer, same_dtype, same_shape, thread_count
-from fastconv.functional._operands import operand
+from fastconv.functional._operands import checked_out, operand
+from fastconv.geometry import canonical_integer
 
 __all__ = ["layer_norm", "prepare_layer_norm"]
 
@@ -47,7 +49,7 @@ def layer_norm(
     Raises
     ------
     ValueError
-        If shapes do not fit.
+        If shapes or `axis` do not fit, or `out` overlaps `weight` or `bias`.
     TypeError
         If an array is neither float32 nor float64, or types are mixed.
 
@@ -60,14 +62,22 @@ def layer_norm(
            [-1.,  1.]]), array([2., 7.]), array([1. , 0.5]))
     """
     x = operand("x", x)
+    axis = canonical_integer("axis", axis, 0)
+    if axis > x.ndim:
+        raise ValueError(f"axis (={axis}) must be at most {x.ndim}, the axes of x")
+    eps = number("eps", eps)
+    given: list[np.ndarray | None] = []
     coefficients: list[np.ndarray | None] = []
     for name, value in (("weight", weight), ("bias", bias)):
         array = None if value is None else operand(name, value)
+        given.append(array)
         if array is not None:
             same_dtype(name, array, "x", x)
             same_shape(name, array, "x", x.shape[axis:])
         coefficients.append(None if array is None else dense(array))
     y = result_buffer("out", out, x.shape, x.dtype, (("x", x),), in_place=True)
+    if out is not None:
+        checked_out("out", out, x.shape, x.dtype, (("weight", given[0]), ("bias", given[1])))
     mean, inverse = (np.empty(x.shape[:axis], x.dtype) for _ in range(2))
     rows, count = math.prod(x.shape[:axis]), math.prod(x.shape[axis:])
     _engine.layer_norm(rows, count, eps, dense(x), *coefficients, y, mean, inverse, thread_count(num_threads))

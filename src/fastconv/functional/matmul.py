@@ -101,6 +101,8 @@ def prepare_matmul(
     """
     views = (a, b, y)
     wholes = views if wholes is None else wholes
+    if any(view.size and not np.may_share_memory(view, whole) for view, whole in zip(views, wholes, strict=True)):
+        raise ValueError("wholes must be the arrays that a, b and y are views of")
     item = a.itemsize
     offsets = tuple((view.ctypes.data - whole.ctypes.data) // item for view, whole in zip(views, wholes, strict=True))
     operation = _operation(a.dtype, y.shape, a.shape, a.strides, b.shape, b.strides, y.strides, offsets, scale)

@@ -11,6 +11,11 @@ from fastconv.graph.program import Program
 
 __all__ = ["fuse_copies"]
 
+View = Callable[[np.ndarray], np.ndarray]
+
+#: factors up to which, and down to whose inverse, a product may multiply elsewhere than the nodes did
+_LARGEST_SCALE = 2.0**20
+
 
 def fuse_copies(program: Program) -> None:
     """matmul(s * copy(x), copy(y)) becomes one product of views of x and y; a transpose behind it is its output's."""
@@ -27,29 +32,45 @@ def fuse_copies(program: Program) -> None:
 
 def _take_in(node: Node, place: int) -> bool:
     """Let a product read what a node in front of it reads, whether others need that node or not."""
-    taken = node.inputs[place]
-    views = node.attributes["views"][place]
-    if taken.operation == "copy":
-        views.insert(0, taken.attributes["view"])
-    elif taken.operation == "reshape" and _is_view(taken):
-        shape = taken.shape
-        views.insert(0, lambda x: x.reshape(shape))
-    elif _is_factor(taken):
-        node.attributes["scale"] *= float(taken.attributes["scale"].reshape(-1)[0])
+    taken, views = node.inputs[place], node.attributes["views"]
+    if _is_factor(taken):
+        if not _take_scale(node, taken):
+            return False
     else:
-        return False
+        view = _view_of(taken)
+        found = None if view is None else [view, *views[place]]
+        if found is None or not _is_view(taken.inputs[0].shape, found):
+            return False
+        views[place][:] = found
     node.inputs[place] = taken.inputs[0]
     return True
 
 
-def _is_view(node: Node) -> bool:
-    """Whether a reshape of what a copy copies would be a view of it."""
-    [source] = node.inputs
-    if source.operation != "copy":
+def _view_of(node: Node) -> View | None:
+    """What a node that only moves elements makes of its input."""
+    if node.operation == "copy":
+        view: View = node.attributes["view"]
+        return view
+    shape = node.shape
+    return (lambda x: x.reshape(shape)) if node.operation == "reshape" else None
+
+
+def _is_view(shape: tuple[int, ...], views: list[View]) -> bool:
+    """Whether one after the other, of an array that lies dense, they copy nothing; a reshape of a slice may."""
+    whole = np.empty(shape, bool)
+    part = whole
+    for view in views:
+        part = view(part)
+    return np.may_share_memory(part, whole)
+
+
+def _take_scale(node: Node, factor: Node) -> bool:
+    """Let a product multiply by one number more, unless where it does so could make numbers that float32 lacks."""
+    scale = node.attributes["scale"] * float(factor.attributes["scale"].reshape(-1)[0])
+    if not 1 / _LARGEST_SCALE <= abs(scale) <= _LARGEST_SCALE:
         return False
-    view: Callable[[np.ndarray], np.ndarray] = source.attributes["view"]
-    probe = np.empty(source.inputs[0].shape, bool)
-    return np.may_share_memory(view(probe).reshape(node.shape), probe)
+    node.attributes["scale"] = scale
+    return True
 
 
 def _is_factor(node: Node) -> bool:
@@ -68,7 +89,8 @@ def _take_in_factor(program: Program, node: Node) -> bool:
     reader = program.only_reader(node)
     if reader is None or not _is_factor(reader) or reader.shape != node.shape:
         return False
-    node.attributes["scale"] *= float(reader.attributes["scale"].reshape(-1)[0])
+    if not _take_scale(node, reader):
+        return False
     program.replace(reader, node)
     return True
 

@@ -152,8 +152,11 @@ def _emit_layer_norm(program: Program, call: Call, x: Any, *given: Any) -> Node 
 
 
 def _spread(values: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A constant broadcast to a shape; None where it is none, or of another type."""
+    """A constant broadcast to a shape; None where it is none, of another type, or of other sizes."""
     if not isinstance(values, np.ndarray) or values.dtype != dtype or values.ndim > len(shape):
+        return None
+    sizes = shape[len(shape) - values.ndim :]
+    if any(size not in (1, wanted) for size, wanted in zip(values.shape, sizes, strict=True)):
         return None
     return np.ascontiguousarray(np.broadcast_to(values, shape))
 
