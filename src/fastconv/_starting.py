@@ -29,5 +29,7 @@ class told_by_the_command:
 def _is_command() -> bool:
     """Whether this is the script, or ``python -m fastconv``, whose name is "-m" until Python has found its file."""
     name = sys.argv[0] if sys.argv else ""
-    file = os.path.join(os.path.dirname(__file__), "__main__.py")
-    return name == file or os.path.basename(name) in ("fastconv", "-m")
+    if name == "-m":
+        place, word = next(((i, word) for i, word in enumerate(sys.orig_argv) if word.startswith("-m")), (0, "-m"))
+        return word == "-mfastconv" or sys.orig_argv[place + 1 : place + 2] == ["fastconv"] or not place
+    return name == os.path.join(os.path.dirname(__file__), "__main__.py") or os.path.basename(name) == "fastconv"
