@@ -251,18 +251,28 @@ def test_moves(name, scale):
     np.testing.assert_array_equal(y, node_by_node(made, {"x": q})[0])
 
 
-def test_joined():
-    """Integers of other steps are looked up before they are joined."""
+#: what is joined, as the names of real numbers, and the nodes in the end
+JOINED = {
+    "other steps, twice": (["br", "ar", "br"], ["Concat", "Gather"]),
+    "one array with two meanings": (["ar", "as", "ar"], ["Concat", "Gather"]),
+    "both": (["as", "ar", "br"], ["Concat", "Gather", "Gather"]),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_joined(name):
+    """Integers of other steps are looked up before they are joined, each once."""
+    taken, nodes_left = JOINED[name]
     a, b = integers(U1, 2, 3, 5), integers(I1, 2, 4, 5, seed=1)
     nodes = [
-        pair("Dequantize", "a", "ar", "a"), pair("Dequantize", "b", "br", "b"),
-        ("Concat", ["br", "ar", "br"], ["c"], {"axis": 1}), pair("Quantize", "c", "y", "y"),
+        pair("Dequantize", "a", "ar", "a"), pair("Dequantize", "b", "br", "b"), pair("Dequantize", "a", "as", "s"),
+        ("Concat", taken, ["c"], {"axis": 1}), pair("Quantize", "c", "y", "a"),
     ]  # fmt: skip
-    constants = {**meaning("a", 0.02, 30, U1), **meaning("b", 0.03, -5, I1), **meaning("y", 0.02, 30, U1)}
+    constants = {**meaning("a", 0.02, 30, U1), **meaning("b", 0.03, -5, I1), **meaning("s", 0.05, 100, U1)}
     inputs = [value("a", free(a.shape), U1), value("b", free(b.shape), I1)]
     made = model(nodes, inputs, [value("y", None, U1)], constants)
     loaded, (y,) = run(made, {"a": a, "b": b})
-    assert kinds(loaded) == ["Concat", "Gather"]  # one table for both places of a
+    assert kinds(loaded) == nodes_left
     np.testing.assert_array_equal(y, node_by_node(made, {"a": a, "b": b})[0])
 
 

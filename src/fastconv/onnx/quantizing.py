@@ -172,16 +172,10 @@ def _conv(draft: Draft, site: _Site) -> list[Call] | None:
         given.append(draft.constant(f"{call.name}.bias", sums.bias))
     return [
         Call(
-            "QLinearConv",
-            given,
-            site.outputs,
-            call.attributes,
-            name=call.name,
-            since=_SINCE,
-            opset=call.opset,
+            "QLinearConv", given, site.outputs, call.attributes, name=call.name, since=_SINCE, opset=call.opset,
             fixed=True,
-        ),
-    ]
+        )
+    ]  # fmt: skip
 
 
 def _matmul(draft: Draft, site: _Site) -> list[Call] | None:
@@ -202,18 +196,9 @@ def _gemm(draft: Draft, site: _Site) -> list[Call] | None:
         return None
     *given, y_scale, y_zero = sums.given(draft, call.name)
     units = "" if sums.bias is None else draft.constant(f"{call.name}.bias", sums.bias)
+    given += [units, y_scale, y_zero]
     attributes = {"transB": call["transB"]}
-    return [
-        Call(
-            "QGemm",
-            [*given, units, y_scale, y_zero],
-            site.outputs,
-            attributes,
-            domain=DOMAIN,
-            name=call.name,
-            fixed=True,
-        ),
-    ]
+    return [Call("QGemm", given, site.outputs, attributes, domain=DOMAIN, name=call.name, fixed=True)]
 
 
 def _pair(draft: Draft, site: _Site) -> list[Call] | None:
@@ -236,27 +221,27 @@ def _pair(draft: Draft, site: _Site) -> list[Call] | None:
 def _moved(draft: Draft, site: _Site) -> list[Call] | None:
     """The same on integers, which are looked up where they mean something else than those of the result.
 
-    A table goes behind the node if it has the smaller array there: it keeps the order of what it is given.
+    A table goes behind the node where nothing is larger there; it keeps the order of what it is given.
     """
     call = site.call
     found = [draft.bytes_of(name) for name in (call.inputs if call.operator == "Concat" else call.inputs[:1])]
     taken = [one for one in found if one is not None]
     if call.wants(1) or len(taken) != len(found):
         return None
-    calls, names = [], {}
-    behind = None
-    for one in taken:
-        names[one.name] = one.name
-        if one.meaning.is_same(site.meaning):
+    tables = [None if one.meaning.is_same(site.meaning) else site.meaning.steps(one.meaning.reals()) for one in taken]
+    calls, inputs = [], [one.name for one in taken]
+    behind = tables[0] if call.operator not in _GROWING else None
+    made: dict[tuple[str, bytes], str] = {}
+    for place, (one, table) in enumerate(zip(taken, tables, strict=True)):
+        if table is None or behind is not None:
             continue
-        table = site.meaning.steps(one.meaning.reals())
-        if call.operator not in _GROWING:
-            behind = table
-        elif names[one.name] == one.name:
-            names[one.name] = draft.fresh(f"{call.name}.input")
-            calls.append(looked_up(draft, one.name, table, (names[one.name],), call.name))
+        key = one.name, table.tobytes()
+        if key not in made:
+            made[key] = draft.fresh(f"{call.name}.input")
+            calls.append(looked_up(draft, one.name, table, (made[key],), call.name))
+        inputs[place] = made[key]
     outputs = site.outputs if behind is None else (draft.fresh(f"{site.outputs[0]}.moved"),)
-    inputs = [*(names[one.name] for one in taken), *call.inputs[len(taken) :]]
+    inputs += call.inputs[len(taken) :]
     calls.append(
         Call(
             call.operator, inputs, outputs, call.attributes, name=call.name, since=call.since, opset=call.opset,
@@ -274,7 +259,7 @@ _MOVES = (
     "Squeeze", "Tile", "Transpose", "Unsqueeze",
 )  # fmt: skip
 #: those of them whose results may be larger than what they take, or of several meanings
-_GROWING = ("Concat", "Expand", "Tile")
+_GROWING = ("Concat", "Expand", "Gather", "Tile")
 _PATTERNS = {
     "Conv": _conv,
     "MatMul": _matmul,
