@@ -17,6 +17,7 @@ with told_by_the_command():
     from fastconv.functional.profiling import start_verbose
     from fastconv.info import check_environment, get_num_threads, info, set_num_threads
 
+with told_by_the_command(ValueError):  # what variables of the environment say
     check_environment()
     start_verbose()
 

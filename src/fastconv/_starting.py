@@ -14,13 +14,16 @@ __all__ = ["told_by_the_command"]
 
 
 class told_by_the_command:
-    """A context where, if the process is the command, Ctrl-C and a wrong environment are one line and a status."""
+    """A context where, if the process is the command, Ctrl-C is one line and a status, and so are these errors."""
+
+    def __init__(self, *errors: type[Exception]) -> None:
+        self._errors = errors
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, (KeyboardInterrupt, ValueError)) and _is_command():
+        if isinstance(error, (KeyboardInterrupt, *self._errors)) and _is_command():
             text, status = ("interrupted", 130) if isinstance(error, KeyboardInterrupt) else (error, 2)
             print(f"fastconv: {text}", file=sys.stderr)
             raise SystemExit(status) from None

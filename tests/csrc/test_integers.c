@@ -62,13 +62,16 @@ static const shape SHAPES[] = {
     {1, 150, 80, 1, {1, 1, 41}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 3}, {0, 0, 5}},
     {1, 7, 9, 1, {1, 7, 7}, {1, 1, 1}, {1, 2, 1}, {1, 1, 1}, {0, 1, 0}, {0, 0, 0}},
 };
-/* The largest sums and points that tiles of 4x4 take, one more of either, and the largest sums of 2x2. */
+/* The largest sums and points that tiles of 4x4 take, one more of either, the largest of 2x2 and of stride 2. */
 static const shape EDGES[] = {
     {1, 115, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 4},
     {1, 116, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 127, 2},
     {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 227, 4},
     {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 228, 2},
     {1, 917, 8, 1, {1, 4, 8}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255},
+    {1, 64, 16, 1, {1, 8, 12}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 3640, 2},
+    {1, 917, 32, 1, {1, 16, 32}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 255},
+    {1, 128, 64, 1, {1, 32, 32}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}, 910, 4},
 };
 /* clang-format on */
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], EDGE_COUNT = sizeof EDGES / sizeof EDGES[0] };
@@ -146,7 +149,10 @@ static void run(const shape *s, fc_dtype from, fc_dtype to, view x_view, view y_
     tensor x = tensor_make(from, x_view, x_size), y = tensor_make(to, y_view, y_size);
     const int64_t low = lowest(from);
     EACH(&x, n, c, i, j, k)
-    tensor_set(&x, tensor_at(&x, n, c, i, j, k), (double)(extreme ? low : number(low, low + 255)));
+    tensor_set(&x, tensor_at(&x, n, c, i, j, k),
+               (double)(extreme > 0   ? low
+                        : extreme < 0 ? low + 255
+                                      : number(low, low + 255)));
     const int64_t weights = s->oc * s->ic / s->groups * s->kernel[0] * s->kernel[1] * s->kernel[2];
     int16_t *w = malloc((size_t)weights * sizeof *w);
     int32_t *bias = malloc((size_t)s->oc * sizeof *bias);
@@ -154,11 +160,15 @@ static void run(const shape *s, fc_dtype from, fc_dtype to, view x_view, view y_
     const int64_t most = s->weight ? s->weight : 255;
     for (int64_t i = 0; i < weights; ++i) w[i] = (int16_t)(extreme ? -most : number(-most, most));
     for (int64_t o = 0; o < s->oc; ++o) {
-        bias[o] = extreme ? INT32_MAX : (int32_t)number(-40, 40) * 100;
+        bias[o] = extreme > 0 ? INT32_MAX : extreme < 0 ? INT32_MIN : (int32_t)number(-40, 40) * 100;
         factor[o] = (double)(number(1, 64)) / 4096;
     }
     const int64_t y_zero = to == FC_INT32 ? 0 : number(lowest(to), lowest(to) + 255);
-    fc_integer_desc d = describe(s, &x, &y, extreme ? low + 255 : number(low, low + 255), y_zero);
+    fc_integer_desc d = describe(s, &x, &y,
+                                 extreme > 0   ? low + 255
+                                 : extreme < 0 ? low
+                                               : number(low, low + 255),
+                                 y_zero);
     check(fc_integer_bound(&d, w) == FC_OK, "bound");
     doing("integers %s, shape %d, types %d -> %d, views %d %d, extreme %d", fc_isa_name(fc_isa()), number_of(s), from,
           to, x_view, y_view, extreme);
@@ -377,7 +387,7 @@ void test_integers(void) {
         }
         for (int e = 0; e < EDGE_COUNT; ++e)
             for (int i = 0; i < 2; ++i)
-                run(&EDGES[e], i ? FC_INT8 : FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, 1);
+                run(&EDGES[e], i ? FC_INT8 : FC_UINT8, FC_INT32, CHANNELS_FIRST, CHANNELS_FIRST, i ? -1 : 1);
         tiles_of_weights();
         weights_beyond_bounds();
         run_without_numbers(FC_UINT8);

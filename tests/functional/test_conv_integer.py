@@ -8,10 +8,9 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import ISAS
 
 import fastconv
-from fastconv import _engine, reference
+from fastconv import reference
 
 #: x without its batch, weight, options
 SHAPES = {
@@ -31,14 +30,6 @@ KINDS = list(itertools.product((np.uint8, np.int8), repeat=2))
 def integers(rng, kind, shape):
     limits = np.iinfo(kind)
     return rng.integers(limits.min, limits.max + 1, shape).astype(kind)
-
-
-@pytest.fixture(params=ISAS)
-def isa(request):
-    before = _engine.isa()
-    _engine.set_isa(request.param)
-    yield request.param
-    _engine.set_isa(before)
 
 
 @functools.cache

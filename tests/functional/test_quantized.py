@@ -6,22 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import ISAS
 
 import fastconv
-from fastconv import _engine, reference
+from fastconv import reference
 from fastconv.functional.quantized import prepare_lookup, prepare_quantized
 
 BYTES = (np.uint8, np.int8)
 SHAPES = ((), (1,), (3, 5), (2, 7, 33, 9), (70001,), (0, 4))
-
-
-@pytest.fixture(params=ISAS)
-def isa(request):
-    before = _engine.isa()
-    _engine.set_isa(request.param)
-    yield request.param
-    _engine.set_isa(before)
 
 
 def every(kind, shape):
